@@ -119,6 +119,10 @@ class Dataflow:
             for lane, before in enumerate(previous):
                 previous[lane] = self._start_block(repetition, block, before)
 
+    def run_to_end(self) -> None:
+        """Process events until none is left."""
+        self.loop.env.run_to_end()
+
     def _start_block(self, repetition: int, block: ProgramBlock, previous: list[int]) -> list[int]:
         """Start the processes of one repetition of a block.
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pimsim.base.errors import StalledError, WorkloadInputError
 from pimsim.engine.collecting import few_collections
 from pimsim.engine.dataflow import Dataflow
+from pimsim.engine.flow import Flow
 from pimsim.engine.loop import EventLoop, Memo, memo_entry
 from pimsim.engine.media import MediumProcesses
 from pimsim.engine.watching import Progress, watched
 from pimsim.hardware.memory import Memory
 from pimsim.hardware.mesh import Mesh
-from pimsim.mapping.program import Program, ProgramBlock, Task, check_activities
+from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task, check_activities
 from pimsim.steps.records import ActivityRecord, MediumRecord, Profile
 from pimsim.steps.step_tree import event_count, expanded
 
@@ -61,6 +64,7 @@ def run(
     unlimited: bool = False,
     memo: Memo | None = None,
     progress: Progress | None = None,
+    stepped: bool = False,
 ) -> EngineRun:
     """Run a program under a schedule.
 
@@ -73,6 +77,8 @@ def run(
         memo: Profiles from earlier runs with equal components; new ones are added. None means an empty memo.
         progress: Called twice a second, from a thread, with the number of finished activities and of all; None means
             no reports.
+        stepped: Step through the dataflow and contended schedules with SimPy events, as with `expand`; the result is
+            the same.
 
     Returns:
         The result.
@@ -87,9 +93,10 @@ def run(
     program = program.ungrouped() if expand or schedule != "serial" else program.grouped()
     memo = {} if memo is None else memo
     _check_size(program, expand, memo)
+    chunks = 0
     if schedule == "contended" and not unlimited:
         _check_packets(program)
-        _check_chunks(program)
+        chunks = _check_chunks(program) // len({block.chip for block in program.blocks})
     loop = EventLoop(expand, memo)
     if schedule == "serial":
         turns = program.in_turn()
@@ -97,11 +104,15 @@ def run(
         with watched(loop.finished_count, sum(len(task.assignments) for _, task in turns.tasks()), progress):
             loop.env.run_to_end()
         return _outcome(loop, loop.now, ())
-    flow = Dataflow(loop, program, unlimited, MediumProcesses(loop.env) if schedule == "contended" else None)
+    if expand or stepped:
+        media = MediumProcesses(loop.env, chunks) if schedule == "contended" else None
+        flow: Dataflow | Flow = Dataflow(loop, program, unlimited, media)
+    else:
+        flow = Flow(program, loop, unlimited=unlimited, contended=schedule == "contended", chunks=chunks)
     flow.start()
     with watched(loop.finished_count, len(loop.activities), progress):
-        loop.env.run_to_end()
-    end_ps = max((each.end_ps for each in loop.finished()), default=0)
+        flow.run_to_end()
+    end_ps = max((each.end_ps for each in loop.activities if type(each) is ActivityRecord), default=0)
     return _outcome(loop, end_ps, flow.media.records() if flow.media else (), flow.media)
 
 
@@ -130,6 +141,26 @@ def _check_activities(program: Program, *, once: bool) -> None:
     check_activities(sum(of_blocks))
 
 
+def _assignments(program: Program, *, once: bool) -> Iterator[tuple[Assignment, int]]:
+    """Return the assignments of a program.
+
+    Args:
+        program: The program.
+        once: Return those of repeated blocks once, with the number of repetitions; else as often as they are listed.
+
+    Yields:
+        Assignment, and how many blocks of the program have it.
+    """
+    repetitions = Counter(id(block.tasks) for block in program.blocks)
+    for block in program.blocks:
+        times = repetitions[id(block.tasks)]
+        if once:
+            repetitions[id(block.tasks)] = 0
+        for task in block.tasks if times else ():
+            for assignment in task.assignments:
+                yield assignment, times if once else 1
+
+
 def _check_packets(program: Program) -> None:
     """Check the number of packets on meshes before one of them is made, and let the meshes know what will come.
 
@@ -142,7 +173,7 @@ def _check_packets(program: Program) -> None:
     counted: set[int] = set()
     counts: list[tuple[str, int, int]] = []
     shares: dict[int, tuple[Mesh, list[Any]]] = {}
-    for each in (assignment for _, task in program.tasks() for assignment in task.assignments):
+    for each, _ in _assignments(program, once=True):
         if each.constraints.medium and isinstance(each.component, Mesh) and id(each.share) not in counted:
             counted.add(id(each.share))
             counts.append((each.name, *each.component.packet_counts(each.share)))
@@ -162,32 +193,36 @@ def _check_packets(program: Program) -> None:
         mesh.expect(of_mesh)
 
 
-def _check_chunks(program: Program) -> None:
+def _check_chunks(program: Program) -> int:
     """Check the number of chunks of requests to memories with a timing table before one of them is issued.
 
     Args:
         program: The program, in which repeated blocks are written out: busy periods of a DRAM are not repeated.
+
+    Returns:
+        Number of chunks on all chips.
 
     Raises:
         WorkloadInputError: If the chunks are too many.
     """
     counts: dict[int, int] = {}
     total = 0
-    for each in (assignment for _, task in program.tasks() for assignment in task.assignments):
+    for each, times in _assignments(program, once=True):
         if each.constraints.medium and isinstance(each.component, Memory):
             if id(each.share) not in counts:
                 counts[id(each.share)] = each.component.chunk_count(each.share)
-            total += program.lanes * counts[id(each.share)]
+            total += program.lanes * times * counts[id(each.share)]
     if total > MAX_CHUNKS:
         raise WorkloadInputError(
             f"this run would have {total:,} chunks of memory requests, more than the {MAX_CHUNKS:,} allowed; use a "
             "smaller workload, a larger machine.memory.dram.chunk_bytes, or a memory without a timing table "
             "(machine.memory.dram=null)"
         )
+    return total
 
 
 def _check_size(program: Program, expand: bool, memo: Memo) -> None:
-    assignments = (assignment for _, task in program.tasks() for assignment in task.assignments)
+    assignments = [assignment for assignment, _ in _assignments(program, once=not expand)]
     if expand:
         events = sum(event_count(expanded(assignment.work())) for assignment in assignments)
     else:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import simpy
 
+from pimsim.engine.contended_profile import ClosedForm, contended_profile
 from pimsim.engine.simpy_events import Clock, Process, schedule_success, wait
 from pimsim.engine.walk import Walk
 from pimsim.hardware.shared.medium import Completion
 from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
-from pimsim.steps.records import ActivityRecord, Profile, SpanRecord
-from pimsim.steps.step_tree import PORT_EXCESS, WAITING, action_counts, event_count, expanded, steps
+from pimsim.steps.records import ActivityRecord, Profile
+from pimsim.steps.step_tree import Work, event_count, expanded
 
 
 @dataclass(slots=True)
@@ -23,10 +24,24 @@ class MemoEntry:
     Attributes:
         events: Upper bound on the events of its steps.
         profile: Its profile; None until its steps have been simulated.
+        work: Its steps, until they have been simulated.
     """
 
     events: int
     profile: Profile | None = None
+    work: Work | None = field(default=None, compare=False, repr=False)
+
+    def take_work(self, assignment: Assignment) -> Work:
+        """Return the steps, and forget them.
+
+        Args:
+            assignment: Component, share and stream of the entry.
+
+        Returns:
+            The step tree.
+        """
+        work, self.work = self.work, None
+        return assignment.work() if work is None else work
 
 
 Memo = dict[str, dict[Any, MemoEntry]]
@@ -51,7 +66,8 @@ def memo_entry(memo: Memo, assignment: Assignment) -> MemoEntry:
     key = assignment.share if assignment.stream is None else (assignment.share, assignment.stream)
     entry = of_component.get(key)
     if entry is None:
-        entry = of_component[key] = MemoEntry(event_count(assignment.work()))
+        work = assignment.work()
+        entry = of_component[key] = MemoEntry(event_count(work), None, work)
     return entry
 
 
@@ -78,12 +94,19 @@ class EventLoop:
         self.closed_forms: dict[tuple[str, Any, Any], ClosedForm] = {}
         """What activities in media do alone, by component, share and stream."""
 
-    def _closed_form(self, assignment: Assignment) -> ClosedForm:
-        """Return what an activity does alone; equal shares have equal steps, which take long to build."""
+    def closed_form(self, assignment: Assignment) -> ClosedForm:
+        """Return what an activity does alone; equal shares have equal steps, which take long to build.
+
+        Args:
+            assignment: Component, share and stream.
+
+        Returns:
+            The closed form.
+        """
         key = (assignment.component.name, assignment.share, assignment.stream)
         found = self.closed_forms.get(key)
         if found is None:
-            found = self.closed_forms[key] = _closed_form(assignment)
+            found = self.closed_forms[key] = ClosedForm.of(assignment)
         return found
 
     @property
@@ -97,7 +120,7 @@ class EventLoop:
         Returns:
             The first five activities with what each waits for, and the number of the others; "" if all have ended.
         """
-        waiting = [each for each in self.activities if isinstance(each, str)]
+        waiting = [each for each in self.activities if type(each) is str]
         more = f", and {len(waiting) - 5} more" if len(waiting) > 5 else ""
         return "; ".join(waiting[:5]) + more
 
@@ -107,7 +130,7 @@ class EventLoop:
         Returns:
             Iterator over the records, in program order.
         """
-        return (each for each in self.activities if isinstance(each, ActivityRecord))
+        return (each for each in self.activities if type(each) is ActivityRecord)
 
     def finished_count(self) -> int:
         """Return the number of activities that have ended; also called from the thread that reports progress.
@@ -242,8 +265,8 @@ class EventLoop:
                 completion: Completion = yield event
                 completions.append(completion)
             yield self.end_of_timestamp(activity)
-            alone_in_media = self._closed_form(assignment)
-            self.profiles.append(_contended_profile(assignment, alone_in_media, completions, self.now - start_ps))
+            alone_in_media = self.closed_form(assignment)
+            self.profiles.append(contended_profile(alone_in_media, completions, self.now - start_ps))
             profile = len(self.profiles) - 1
         elif profile is None:
             simulated = yield from self.profile(assignment)
@@ -313,7 +336,7 @@ class EventLoop:
             yield from wait(self.env, entry.profile.duration_ps)
             return entry.profile
         walk = Walk(self.env, self.now)
-        yield from walk.walk(expanded(assignment.work()) if self.expand else assignment.work())
+        yield from walk.walk(expanded(assignment.work()) if entry is None else entry.take_work(assignment))
         profile = walk.profile()
         if entry is not None:
             entry.profile = profile
@@ -334,59 +357,3 @@ class EventLoop:
         event = self.env.event()
         schedule_success(self.env, event, priority=simpy.events.EventPriority(simpy.events.NORMAL + 1 + activity))
         return event
-
-
-@dataclass(frozen=True, slots=True)
-class ClosedForm:
-    """What an activity does without others in its media.
-
-    Attributes:
-        part: Part of the latency to which its own time belongs.
-        counts: Its actions.
-        unit_ps: Time of its unit, picoseconds.
-        own_ps: Its latency, with the port of the buffer that it accesses, picoseconds.
-    """
-
-    part: str
-    counts: dict[str, int]
-    unit_ps: int
-    own_ps: int
-
-
-def _closed_form(assignment: Assignment) -> ClosedForm:
-    work = assignment.work()
-    part = next((step.part for step in steps(work)), WAITING)
-    unit_ps = assignment.component.latency_ps(assignment.share)
-    return ClosedForm(part, dict(action_counts(work)), unit_ps, assignment.latency_ps())
-
-
-def _contended_profile(
-    assignment: Assignment, alone: ClosedForm, completions: list[Completion], duration_ps: int
-) -> Profile:
-    """Return the profile of an activity in media: its closed form, and the rest of its duration as waiting.
-
-    Args:
-        assignment: Component and share.
-        alone: Its latency without contention.
-        completions: Completion from each medium, at least one.
-        duration_ps: Duration until the last of them, picoseconds.
-
-    Returns:
-        The profile.
-    """
-    unit_ps, own_ps, part = min(duration_ps, alone.unit_ps), min(duration_ps, alone.own_ps), alone.part
-    longest = max(completions, key=lambda each: each.waited_ps)
-    counts = next((dict(each.counts) for each in completions if each.counts is not None), None)
-    spans = [SpanRecord(part, "alone", 0, unit_ps, 1, 1, 1)]
-    parts_ps = {part: unit_ps} if unit_ps else {}
-    if unit_ps < own_ps:
-        parts_ps[PORT_EXCESS] = parts_ps.get(PORT_EXCESS, 0) + own_ps - unit_ps
-        spans.append(SpanRecord(PORT_EXCESS, "port of the global buffer", unit_ps, own_ps, 1, 1, 1))
-    if own_ps < duration_ps:
-        parts_ps[WAITING] = duration_ps - own_ps
-        why = f"waits for {longest.waited_for}" if longest.waited_for else "waits"
-        spans.append(SpanRecord(WAITING, why, own_ps, duration_ps, 1, 1, 1))
-    counts = dict(alone.counts) if counts is None else counts
-    # What waits for the port alone is idle meanwhile; the port is busy with others.
-    busy_ps = duration_ps if assignment.constraints.medium else own_ps
-    return Profile(duration_ps, busy_ps, parts_ps, counts, tuple(spans), longest.waited_for)

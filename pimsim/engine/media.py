@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from heapq import nlargest
 from typing import Any
 
 import simpy
@@ -14,7 +15,8 @@ from pimsim.steps.records import MediumRecord, Use
 LISTED_USES = 16
 """Elements of a medium that a result keeps besides those that jobs waited for: 64 x 64 tiles have 16,000 links."""
 
-LAST = simpy.events.EventPriority(1 << 60)
+LAST_PRIORITY = 1 << 60
+LAST = simpy.events.EventPriority(LAST_PRIORITY)
 """Priority after all other events of a timestamp, so that jobs submitted at that time are included."""
 
 
@@ -25,17 +27,17 @@ class MediumProcess:
     jobs. So it needs few events of the engine, not one for each of its own.
     """
 
-    def __init__(self, env: simpy.Environment, name: str, component: str, medium: Medium) -> None:
+    def __init__(self, env: simpy.Environment | None, name: str, component: str, medium: Medium) -> None:
         """Attach an idle medium.
 
         Args:
-            env: SimPy environment; its clock counts picoseconds.
+            env: SimPy environment; its clock counts picoseconds. None: a subclass has another clock.
             name: Name of the instance.
             component: Name of its component.
             medium: The medium.
         """
         self.env, self.name, self.component, self.medium = env, name, component, medium
-        self.waiting: dict[int, simpy.Event] = {}
+        self.waiting: dict[int, Any] = {}
         self.jobs = self.busy_ps = self.since_ps = 0
         self.due_ps: int | None = None
         self.named: set[str] = set()
@@ -50,14 +52,19 @@ class MediumProcess:
         Returns:
             Event that fires at the end of the job; its value is the `Completion`.
         """
-        now_ps = int(self.env.now)
+        assert self.env is not None
+        done = self.env.event()
+        self._submit(ticket, share, done)
+        return done
+
+    def _submit(self, ticket: int, share: Any, done: Any) -> None:
+        now_ps = self._now_ps()
         if not self.waiting:
             self.since_ps = now_ps
         self.jobs += 1
         self.medium.submit(ticket, share, now_ps)
-        self.waiting[ticket] = done = self.env.event()
+        self.waiting[ticket] = done
         self._schedule_wake()
-        return done
 
     def _schedule_wake(self) -> None:
         """Schedule a wake-up at the medium's next event, unless an earlier one is scheduled."""
@@ -65,27 +72,42 @@ class MediumProcess:
         if next_ps is None or (self.due_ps is not None and self.due_ps <= next_ps):
             return
         self.due_ps = next_ps
-        wake = self.env.event()
-        assert wake.callbacks is not None
-        wake.callbacks.append(self._wake)
-        schedule_success(self.env, wake, next_ps, priority=LAST, delay_ps=next_ps - int(self.env.now))
+        self._wake_at(next_ps)
 
-    def _wake(self, event: simpy.Event) -> None:
-        if event.value != self.due_ps:
+    def _wake(self, due_ps: int) -> None:
+        if due_ps != self.due_ps:
             return  # an earlier wake-up has replaced this one
         self.due_ps = None
-        now_ps, engine_ps = int(self.env.now), self.env.peek()
-        limit_ps = max(now_ps, int(engine_ps) - 1) if engine_ps != float("inf") else 1 << 62
-        for completion in self.medium.advance(limit_ps):
-            self._finish(completion, now_ps)
+        for completion in self.medium.advance(self._limit_ps(self._now_ps())):
+            self.named.add(completion.waited_for)
+            self._complete(self.waiting.pop(completion.ticket), completion)
+            if not self.waiting:
+                self.busy_ps += completion.end_ps - self.since_ps
         self._schedule_wake()
 
-    def _finish(self, completion: Completion, now_ps: int) -> None:
-        self.named.add(completion.waited_for)
-        done = self.waiting.pop(completion.ticket)
-        schedule_success(self.env, done, completion, delay_ps=completion.end_ps - now_ps)
-        if not self.waiting:
-            self.busy_ps += completion.end_ps - self.since_ps
+    def _now_ps(self) -> int:
+        """Return the present time, picoseconds."""
+        assert self.env is not None
+        return int(self.env.now)
+
+    def _limit_ps(self, now_ps: int) -> int:
+        """Return the last time before the next event that may submit a job, or now, picoseconds."""
+        assert self.env is not None
+        engine_ps = self.env.peek()
+        return max(now_ps, int(engine_ps) - 1) if engine_ps != float("inf") else 1 << 62
+
+    def _wake_at(self, time_ps: int) -> None:
+        """Let `_wake` be called at a time, after all other events of that time."""
+        assert self.env is not None
+        wake = self.env.event()
+        assert wake.callbacks is not None
+        wake.callbacks.append(lambda event: self._wake(event.value))
+        schedule_success(self.env, wake, time_ps, priority=LAST, delay_ps=time_ps - int(self.env.now))
+
+    def _complete(self, done: Any, completion: Completion) -> None:
+        """Let who waits for a job continue at its end."""
+        assert self.env is not None
+        schedule_success(self.env, done, completion, delay_ps=completion.end_ps - int(self.env.now))
 
     def record(self, summaries: dict[int, Summary]) -> MediumRecord:
         """Return the statistics of the medium over the run.
@@ -99,22 +121,36 @@ class MediumProcess:
         """
         uses = self.medium.uses()
         summary = summaries.get(id(uses)) or summaries.setdefault(id(uses), Summary(uses))
-        ranked = summary.ranked
-        named = [use for use in ranked if use.name in self.named] if self.named else []
-        kept = tuple(dict.fromkeys((*ranked[:LISTED_USES], *named)))
+        kept = summary.kept(frozenset(self.named))
         return MediumRecord(
             self.name, self.component, self.jobs, self.busy_ps, summary.waited_ps, summary.moved_bytes, kept
         )
 
 
 class Summary:
-    """Uses of a medium sorted by waiting time, longest first, with their sums."""
+    """Uses of a medium with their sums; those with the longest waiting times first."""
 
     def __init__(self, uses: tuple[Use, ...]) -> None:
         self.uses = uses
-        self.ranked = sorted(uses, key=_importance, reverse=True)
+        self.longest = tuple(nlargest(LISTED_USES, uses, key=_importance))
         self.waited_ps = sum(use.waited_ps for use in uses)
         self.moved_bytes = sum(use.out_bytes for use in uses)
+        self._kept: dict[frozenset[str], tuple[Use, ...]] = {}
+
+    def kept(self, named: frozenset[str]) -> tuple[Use, ...]:
+        """Return the uses that a result keeps, computed once for media whose jobs name the same elements.
+
+        Args:
+            named: Names of the elements for which a job waited longest.
+
+        Returns:
+            The first `LISTED_USES`, and those that are named, longest first.
+        """
+        if named not in self._kept:
+            listed = {use.name for use in self.longest}
+            also = [use for use in self.uses if use.name in named and use.name not in listed] if named - {""} else []
+            self._kept[named] = (*self.longest, *sorted(also, key=_importance, reverse=True))
+        return self._kept[named]
 
 
 def _importance(use: Use) -> tuple[int, int]:
@@ -124,12 +160,18 @@ def _importance(use: Use) -> tuple[int, int]:
 class MediumProcesses:
     """All media of a run by name; each is created at its first use."""
 
-    def __init__(self, env: simpy.Environment) -> None:
-        """Create an empty collection for an environment."""
-        self.env = env
-        self.by_name: dict[str, MediumProcess | None] = {}
+    def __init__(self, env: Any, chunks: int = 0, kind: Any = MediumProcess) -> None:
+        """Create an empty collection.
 
-    def get(self, name: str, component: Any) -> MediumProcess | None:
+        Args:
+            env: Clock of the run.
+            kind: Class of a medium on that clock.
+            chunks: Chunks of memory requests that each memory with a timing table will get, about.
+        """
+        self.env, self.chunks, self.kind = env, chunks, kind
+        self.by_name: dict[str, Any] = {}
+
+    def get(self, name: str, component: Any) -> Any:
         """Return the medium `name`.
 
         Args:
@@ -142,7 +184,9 @@ class MediumProcesses:
         if name not in self.by_name:
             create = getattr(component, "contended", None)
             medium: Medium | None = create() if create else None
-            self.by_name[name] = None if medium is None else MediumProcess(self.env, name, component.name, medium)
+            if self.chunks and (for_work := getattr(medium, "for_work", None)):
+                medium = for_work(self.chunks)
+            self.by_name[name] = None if medium is None else self.kind(self.env, name, component.name, medium)
         return self.by_name[name]
 
     def records(self) -> tuple[MediumRecord, ...]:

@@ -28,12 +28,15 @@ def op_records(outcome: EngineRun) -> Iterator[OpRecord]:
     of_task: list[list[ActivityRecord]] = [[] for _ in outcome.tasks]
     for activity in outcome.activities:
         of_task[activity.op].append(activity)
+    sums: dict[tuple[int, ...], tuple[dict[str, int], dict[str, int]]] = {}  # equal layers have the same profiles
     for (block, task), activities in zip(outcome.tasks, of_task, strict=True):
-        parts_ps: dict[str, int] = {}
-        counts: dict[str, int] = {}
-        for activity in activities:
-            _add(parts_ps, outcome.profiles[activity.profile].parts_ps)
-            _add(counts, outcome.profiles[activity.profile].counts)
+        key = tuple([activity.profile for activity in activities])
+        if key not in sums:
+            sums[key] = {}, {}
+            for each in key:
+                _add(sums[key][0], outcome.profiles[each].parts_ps)
+                _add(sums[key][1], outcome.profiles[each].counts)
+        parts_ps, counts = sums[key]
         start_ps = min(activity.start_ps for activity in activities)
         yield OpRecord(
             block=block.name,

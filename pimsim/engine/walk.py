@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from pimsim.engine.simpy_events import Clock, Process, wait
+from pimsim.engine.simpy_events import Clock, LonelyClock, Process, SeveralPathsError, wait
 from pimsim.steps.records import Profile, SpanRecord
 from pimsim.steps.step_tree import (
     PORT_EXCESS,
@@ -204,3 +204,23 @@ def _sequential_nodes(work: Work) -> Iterator[Work]:
                 yield from nodes
         case _:
             yield work
+
+
+def walked_alone(work: Work) -> Profile:
+    """Walk the steps of an activity on an idle clock.
+
+    Args:
+        work: The steps.
+
+    Returns:
+        The profile of the activity.
+    """
+    alone = Walk(LonelyClock(), 0)
+    try:
+        deque(alone.walk(work), maxlen=0)  # it yields nothing, as every wait is skipped
+    except SeveralPathsError:
+        clock = Clock()
+        alone = Walk(clock, 0)
+        clock.process(alone.walk(work))
+        clock.run_to_end()
+    return alone.profile()

@@ -162,7 +162,8 @@ def spill_item(machine: Machine, spilled_bytes: int) -> CostItem:
     Reference:
         docs/model.md, eq. (29), (30) and (49).
     """
-    latency_ps, energy_j, energies_j = 0, 0.0, machine.action_energies_j()
+    latency_ps, energy_j = 0, 0.0
+    energies_j = machine.action_energies_j() if spilled_bytes else {}
     for write in (True, False) if spilled_bytes else ():
         interface: Literal["results", "activations"] = "results" if write else "activations"
         share = MemoryShare(spilled_bytes, write=write, interface=interface)
@@ -214,8 +215,10 @@ class _Pricing:
         Returns:
             Prices by name of the op.
         """
-        mapping = self.config.mapping.model_copy(update={"masked_folds": masked_folds})
-        config = self.config.model_copy(update={"mapping": mapping})
+        config = self.config
+        if masked_folds != config.mapping.masked_folds:  # a copy takes as long as the price of an op
+            mapping = config.mapping.model_copy(update={"masked_folds": masked_folds})
+            config = config.model_copy(update={"mapping": mapping})
         sums = sum_widths(config, block.ops) if sums is None else sums
         layer = LayerMapping(
             config,
@@ -269,11 +272,14 @@ def _counted(pricing: _Pricing, trace: Trace, ops: Iterable[OpRecord]) -> list[C
         The items, the longest first.
     """
     sums: dict[str, Price] = {}
+    energies_j: dict[int, float] = {}  # ops of equal layers have the same counts, which outlive this function
     for op in ops:
         name = _item_name(op.block, op.kind)
         latency_ps, energy_j = sums.get(name, (0, 0.0))
         latency_ps += op.repeat * (sum(op.parts_ps.values()) - op.parts_ps.get(WAITING, 0))
-        sums[name] = latency_ps, energy_j + op.repeat * pricing.energy_j(op.counts)
+        if id(op.counts) not in energies_j:
+            energies_j[id(op.counts)] = pricing.energy_j(op.counts)
+        sums[name] = latency_ps, energy_j + op.repeat * energies_j[id(op.counts)]
     masked = _masked(pricing, trace)
     if masked:
         for name, (latency_ps, energy_j) in masked.items():
@@ -362,7 +368,7 @@ def _missing(pricing: _Pricing, ours: Block | None, block: Block, *, rescaled: b
         for name in with_steps:
             converted = getattr(present[name], "convert_passes", 0) < getattr(whole[name], "convert_passes", 0)
             yield QUANTISATION if converted else KV_STEPS, _difference(narrow[name], without[name])
-    for name in sums.keys() & wide.keys():
+    for name in (each for each in sums if each in wide):  # in a fixed order, which a set has not
         yield QUANTISATION, _difference(wide[name], narrow[name])
 
 

@@ -38,7 +38,7 @@ def test_help_loads_no_simulator() -> None:
     assert not packages & {"h5py", "numba", "numpy", "pandas", "pydantic", "simpy", "yaml"}
 
 
-@pytest.mark.parametrize("options", [[], ["--json"]], ids=["summary", "json"])
+@pytest.mark.parametrize("options", [[], ["--json", "--set", "schedule=contended"]], ids=["summary", "contended"])
 def test_a_run_loads_no_compiler_and_no_data_library(options: list[str], tmp_path: Path) -> None:
     packages = packages_after(COMMAND, "run", "pim-llm", *options, folder=tmp_path)
     assert {"pydantic", "simpy"} <= packages

@@ -64,10 +64,14 @@ def class_work_ps(program: Program, outcome: EngineRun) -> int:
 @settings(max_examples=scaled(15, 10_000))
 @given(case=contended_runs())
 def test_any_machine_finishes_within_its_bounds(case: tuple[Config, Trace]) -> None:
-    """There is no deadlock, nothing is lost, and the latency is between the longest path and that plus all work."""
+    """There is no deadlock, nothing is lost, and the latency is between the longest path and that plus all work.
+
+    The loop of its own and SimPy's give the same result: activities, profiles and statistics of the media.
+    """
     config, trace = case
     program = program_of(config, trace)
     outcome, free = run(program, "contended"), run(program, "contended", unlimited=True)
+    assert run(program, "contended", stepped=True) == outcome
     assert free.latency_ps == naive_schedule.longest_path_ps(program)
     assert outcome.latency_ps >= free.latency_ps
     assert outcome.latency_ps <= free.latency_ps + class_work_ps(program.ungrouped(), outcome)
@@ -112,10 +116,10 @@ def test_what_is_unlimited_is_dataflow_to_the_picosecond(case: tuple[Config, Tra
 @given(case=contended_runs(), expand=st.booleans())
 def test_events_that_are_skipped_change_nothing(case: tuple[Config, Trace], expand: bool) -> None:
     program = program_of(*case)
-    skipping = run(program, "contended", expand=expand)
+    skipping = run(program, "contended", expand=expand, stepped=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Clock, "skip", lambda *_: False)
-        assert run(program, "contended", expand=expand) == skipping
+        assert run(program, "contended", expand=expand, stepped=True) == skipping
 
 
 @given(durations=st.lists(st.integers(1, 50), min_size=1, max_size=6), factor=st.integers(2, 5))

@@ -11,7 +11,10 @@ import numpy as np
 from crossbar import CrossbarParams, program_matrix
 from crossbar.parasitics import solve_node_voltages, transfer_matrix
 from pimsim import load_config
+from pimsim.hardware.memory import MemoryShare
+from pimsim.hardware.shared.compiled.compiled_dram import CompiledDram
 from pimsim.hardware.shared.compiled.compiled_period import CompiledPeriod
+from pimsim.hardware.shared.dram import Dram
 from tests.pimsim.hardware.shared.traffics import Case
 
 
@@ -28,6 +31,9 @@ def main() -> None:
     cells = np.full((20, 20), 1e-4)
     solve_node_voltages(cells, np.ones((1, 20)), 1.0, 1.0)
     transfer_matrix(cells, 1.0, 1.0)
+    memory = CompiledDram(Dram(load_config("memory-lpddr5x-timing").machine.memory))
+    memory.submit(0, MemoryShare(64), 0)
+    memory.advance(1 << 60)
 
 
 if __name__ == "__main__":

@@ -12,17 +12,20 @@ Reference:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from heapq import heappop, heappush
 
 from pimsim.config.schema import MemoryConfig
 from pimsim.hardware.shared.dram_channel import Channel
 from pimsim.hardware.shared.dram_jobs import BurstStream, ChannelGroup, DramJob, Request
 from pimsim.hardware.shared.dram_timing import Command
-from pimsim.hardware.shared.medium import Completion, Use
+from pimsim.hardware.shared.medium import Completion, Medium, Use
+from pimsim.steps.step_tree import Counts
 
 BUS, REFRESH = -2, -1
 """Elements of a channel for which jobs wait, besides its banks (0, 1, ...)."""
+
+LEAST_COMPILED = 100_000
+"""Chunks of a channel from which on the compiled loop is used: 0.7 s without it. To load it takes 0.3 s."""
 
 END, DECISION = 0, 1
 """Kinds of events, in their order at equal times: what starts when a job ends is present at the next decision."""
@@ -57,6 +60,22 @@ class Dram:
         self.next_address = 0
         self.events: list[tuple[int, int, int]] = []
         self.jobs: dict[int, DramJob] = {}
+
+    def for_work(self, chunks: int) -> Medium:
+        """Return the model of this idle memory that takes least time for some work; both give the same result.
+
+        Args:
+            chunks: Chunks of all channels together, as `Memory.chunk_count` counts them.
+
+        Returns:
+            This model; or a compiled one if that is worth loading the compiler, and no commands are kept.
+        """
+        # Channels with equal work are simulated as one: then one chunk is simulated for a chunk of each channel.
+        if chunks < LEAST_COMPILED * self.channels or self.channel_groups[0].channel.trace is not None:
+            return self
+        from pimsim.hardware.shared.compiled.compiled_dram import CompiledDram  # loads Numba
+
+        return CompiledDram(self)
 
     def submit(self, ticket: int, share: Request, now_ps: int) -> None:
         """Submit a job; its first request is issued at once.
@@ -175,7 +194,10 @@ class Dram:
                     kept = span
             self._enqueue(group, number, job, kept, now_ps)
         if not job.streams:
-            heappush(self.events, (now_ps, END, job.ticket))
+            self._end_at(job, now_ps)
+
+    def _end_at(self, job: DramJob, now_ps: int) -> None:
+        heappush(self.events, (now_ps, END, job.ticket))
 
     def _split(self, group: ChannelGroup, members: list[int]) -> ChannelGroup:
         """Return a group of its own for some channels of a group, with the same state, waits and decision.
@@ -328,11 +350,11 @@ class Dram:
     def _completion(self, job: DramJob, now_ps: int) -> Completion:
         direction = "write" if job.write else "read"
         bits = 8 * job.bursts * self.config.burst_bytes
-        counts = ((f"{self.name}.activate", job.activates), (f"{self.name}.{direction}_bit", bits))
-        completion = Completion(job.ticket, now_ps, counts=tuple(each for each in counts if each[1]))
+        counts: Counts = ((f"{self.name}.activate", job.activates), (f"{self.name}.{direction}_bit", bits))
+        counts = counts if job.activates and bits else tuple(each for each in counts if each[1])
         if not job.waited_ps:
-            return completion
+            return Completion(job.ticket, now_ps, counts=counts)
         waited_ps, channel, element = max(
             (time_ps, -number, -each) for (number, each), time_ps in job.waited_ps.items()
         )
-        return replace(completion, waited_for=self._element_name(-channel, -element), waited_ps=waited_ps)
+        return Completion(job.ticket, now_ps, self._element_name(-channel, -element), waited_ps, counts)

@@ -79,6 +79,9 @@ class Medium(Protocol):
         """
         ...
 
+    # A medium may have a method `for_work(self, work: int) -> Medium`. The engine calls it before the first job with
+    # the amount of work that the run has for it (of a DRAM: chunks), and uses what it returns in its place.
+
     def uses(self) -> tuple[Use, ...]:
         """Return the statistics so far.
 

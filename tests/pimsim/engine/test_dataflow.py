@@ -29,7 +29,8 @@ from workloads.ops import BLOCK_INPUT
 @settings(max_examples=scaled(50, 20_000))
 @given(program=trees.flow_programs())
 def test_any_program(program: Program) -> None:
-    check(program)
+    """The properties of any program; and the loop of its own and SimPy's give the same result, ties included."""
+    assert run(program, "dataflow", stepped=True) == check(program)
 
 
 @settings(max_examples=scaled(25, 5_000))
@@ -128,6 +129,23 @@ def test_a_block_waits_for_the_last_op_of_the_block_before() -> None:
     last = Task("last", "scripted", (), 0, (trees.assignment("quick", takes(2), after=(BLOCK_INPUT,)),))
     outcome = check(Program((ProgramBlock("b", 3, (first, last)),)))
     assert [each.end_ps for each in outcome.activities] == [9, 2, 9, 4, 9, 6]
+
+
+def test_a_turn_that_comes_at_once_is_no_cause() -> None:
+    """K waits for a buffer until 5 ps, when V's input ends, too. V then waits for its turn behind K, but for 0 ps."""
+    program = flow_of(
+        trees.assignment("input", takes(5)),
+        trees.assignment("p", takes(1), opens="s"),
+        trees.assignment("q", takes(1), opens="s"),
+        trees.assignment("both", takes(4), after=("p", "q"), closes=("p", "q")),
+        trees.assignment("k", takes(1), opens="s"),
+        trees.assignment("v", takes(1), after=("input",), opens="s"),
+        trees.assignment("use", takes(1), after=("k", "v"), closes=("k", "v")),
+        s=2,
+    )
+    for stepped in (False, True):
+        activities = run(program, "dataflow", stepped=stepped).activities
+        assert [(each.start_ps, each.cause) for each in activities[4:]] == [(5, 3), (5, 0), (6, 5)]
 
 
 def test_an_operand_keeps_its_buffer_until_its_last_use() -> None:

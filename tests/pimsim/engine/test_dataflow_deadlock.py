@@ -8,7 +8,7 @@ import pytest
 
 from pimsim.base.errors import StalledError
 from pimsim.config.loading import load_config
-from pimsim.engine import dataflow, run
+from pimsim.engine import dataflow, flow, run
 from pimsim.mapping.occupancy import STREAM
 from pimsim.simulation import make_trace
 from tests.pimsim.engine.schedule_checks import (
@@ -26,13 +26,16 @@ from tests.support.programs import program_of
 
 def out_of_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let buffers be opened first come, first served."""
-    original = dataflow.Dataflow._process
 
-    def process(self: dataflow.Dataflow, node: dataflow.Node) -> Any:
-        node.turn = None
-        return original(self, node)
+    def without_turn(original: Any) -> Any:
+        def method(self: Any, node: Any, *rest: Any) -> Any:
+            node.turn = None
+            return original(self, node, *rest)
 
-    monkeypatch.setattr(dataflow.Dataflow, "_process", process)
+        return method
+
+    monkeypatch.setattr(dataflow.Dataflow, "_process", without_turn(dataflow.Dataflow._process))
+    monkeypatch.setattr(flow.Flow, "_ask", without_turn(flow.Flow._ask))
 
 
 CROSSED = flow_of(
@@ -50,10 +53,11 @@ def test_buffers_are_opened_in_program_order(monkeypatch: pytest.MonkeyPatch) ->
     assert times(outcome)[3] == ("v", 0, 52, 53)
     assert outcome.activities[3].waited_for == "s"
     out_of_turn(monkeypatch)
-    with pytest.raises(
-        StalledError, match=r"stopped at 50 ps with unfinished work: k waits for s; scores waits for k; "
-    ):
-        run(CROSSED, "dataflow")
+    for stepped in (False, True):
+        with pytest.raises(
+            StalledError, match=r"stopped at 50 ps with unfinished work: k waits for s; scores waits for k; "
+        ):
+            run(CROSSED, "dataflow", stepped=stepped)
 
 
 def test_a_prefill_that_could_wait_for_ever_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,12 +82,13 @@ def test_a_machine_that_is_stuck_says_who_waits_for_what() -> None:
         trees.assignment("use", takes(1), after=("first", "second"), closes=("first",)),
         trees.assignment("other", takes(1), after=("use",), resource="x", closes=("second",)),
     )
-    with pytest.raises(StalledError) as caught:
-        run(stuck, "dataflow")
-    assert str(caught.value) == (
-        "the machine stopped at 3 ps with unfinished work: "
-        "second waits for s; use waits for first, second; other waits for use"
-    )
+    for stepped in (False, True):
+        with pytest.raises(StalledError) as caught:
+            run(stuck, "dataflow", stepped=stepped)
+        assert str(caught.value) == (
+            "the machine stopped at 3 ps with unfinished work: "
+            "second waits for s; use waits for first, second; other waits for use"
+        )
     assert run(stuck, "dataflow", unlimited=True).latency_ps == 5
     assert run(stuck, "serial").latency_ps == 8
 

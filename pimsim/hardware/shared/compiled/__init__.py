@@ -1,1 +1,1 @@
-"""The packet network in loops that Numba compiles, with the results of those in Python beside it."""
+"""The packet network and the DRAM in loops that Numba compiles, with the results of those in Python beside it."""

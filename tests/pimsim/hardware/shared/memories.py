@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from hypothesis import reject
 from hypothesis import strategies as st
 
+from pimsim.base.errors import ConfigError
 from pimsim.config.schema import DramConfig, MemoryConfig
 from pimsim.hardware.memory import MemoryShare
 from pimsim.hardware.shared.dram import Dram
 from pimsim.hardware.shared.dram_standard import find_standard
+from pimsim.hardware.shared.dram_timing import Timing
 from pimsim.hardware.shared.medium import Completion
 
 Job = tuple[int, MemoryShare]
@@ -85,6 +88,7 @@ def drams(draw: st.DrawFn) -> MemoryConfig:
         write_energy_j_per_bit=1e-12,
         refresh_energy_j=1e-9,
     )
+    _reject_negative_delays(dram)
     return MemoryConfig(
         part="any",
         channels=draw(st.integers(1, 3)),
@@ -98,6 +102,14 @@ def drams(draw: st.DrawFn) -> MemoryConfig:
         interfaces=None,
         dram=dram,
     )
+
+
+def _reject_negative_delays(dram: DramConfig) -> None:
+    """A delay that is a difference of timings may be negative."""
+    try:
+        Timing.of(dram)
+    except ConfigError:
+        reject()
 
 
 shares = st.builds(
