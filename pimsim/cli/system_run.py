@@ -70,6 +70,7 @@ def _run(
     """Simulate a system; the arguments are those of `run_if_system`."""
     from pimsim.base.files import write_text
     from pimsim.cli.run_output import check_run_outputs
+    from pimsim.config.schema.system_section import ClusterSection
     from pimsim.config.system_file import load_system
     from pimsim.generation import GenerationResult
     from pimsim.present.formats import to_csv, to_json
@@ -83,6 +84,10 @@ def _run(
         if value and generates:
             refuse(f"{option} describes a single pass, but this system runs a generation; set workload.phase to decode")
     check_run_outputs((source,), timeline=timeline, csv=csv, plots=None, force=force)
+    if system.cluster != ClusterSection():
+        typer.echo(
+            "note: pimsim run uses one machine of each role; only pimsim serve reads the section cluster", err=True
+        )
     with progress_on_terminal() as progress:
         split = run_system(system, progress)
     result = split.result
