@@ -130,6 +130,15 @@ class Scheduler:
             self.iterations.add_waiting_to_last()
         return number
 
+    def reconsider(self, now_ps: int) -> None:
+        """Consider the waiting requests again, because the KV memory has got space from outside.
+
+        Args:
+            now_ps: Time at which it has got space, ps.
+        """
+        if self._stuck:
+            self._stuck, self._state.now_ps = False, max(self._state.now_ps, now_ps)
+
     def next_event_ps(self) -> int | None:
         """Return the time at which the scheduler can do something next.
 

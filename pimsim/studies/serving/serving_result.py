@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -20,6 +20,7 @@ from pimsim.results.power import Power
 from pimsim.studies.serving.distribution import Distribution
 from pimsim.studies.serving.iteration_costs import StepCheck
 from pimsim.studies.serving.iteration_table import IterationRecord, IterationTable
+from pimsim.studies.serving.request_figures import distributions_of, request_row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -212,19 +213,7 @@ class ServingResult(HeadlineRepr):
 
         A quantity that no request has is left out, such as the TPOT of requests with one output token.
         """
-        figures: dict[str, Callable[[RequestRecord], float | None]] = {
-            "wait_s": lambda each: ps_to_s(each.wait_ps),
-            "ttft_s": lambda each: ps_to_s(each.ttft_ps),
-            "tpot_s": lambda each: None if each.tpot_ps is None else each.tpot_ps * 1e-12,
-            "latency_s": lambda each: ps_to_s(each.latency_ps),
-            "energy_j": lambda each: each.energy_j,
-        }
-        found = {}
-        for name, figure in figures.items():
-            values = [value for each in self.requests if (value := figure(each)) is not None]
-            if values:
-                found[name] = Distribution.of(values)
-        return found
+        return distributions_of(self.requests)
 
     def headline(self) -> Iterable[Figure]:
         """Yield the figures that `repr()` and a notebook show.
@@ -326,23 +315,7 @@ class ServingResult(HeadlineRepr):
         Yields:
             Lengths, times in seconds and energies in joules.
         """
-        for each in self.requests:
-            yield {
-                "id": each.id,
-                "prompt_tokens": each.prompt_tokens,
-                "output_tokens": each.output_tokens,
-                "arrival_s": ps_to_s(each.arrival_ps),
-                "admitted_s": ps_to_s(each.admitted_ps),
-                "first_token_s": ps_to_s(each.first_token_ps),
-                "finished_s": ps_to_s(each.finished_ps),
-                "wait_s": ps_to_s(each.wait_ps),
-                "ttft_s": ps_to_s(each.ttft_ps),
-                "tpot_s": None if each.tpot_ps is None else each.tpot_ps * 1e-12,
-                "latency_s": ps_to_s(each.latency_ps),
-                "dynamic_energy_j": each.dynamic_energy_j,
-                "leakage_energy_j": each.leakage_energy_j,
-                "energy_j": each.energy_j,
-            }
+        yield from map(request_row, self.requests)
 
     def iteration_rows(self) -> Iterable[dict[str, Any]]:
         """Return one flat row per iteration.

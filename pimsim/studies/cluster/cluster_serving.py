@@ -1,0 +1,257 @@
+"""Serving of requests by a system: the entry point `serve` for a config or a system."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import overload
+
+from pimsim.base.errors import CapacityError, ConfigError, PimsimError, Problem, WorkloadInputError
+from pimsim.config.cluster_keys import SERVING_SPLITS, machine_counts
+from pimsim.config.schema import Config
+from pimsim.config.system_file import System
+from pimsim.studies.cluster.cache_link import CacheCosts, LinkQueue
+from pimsim.studies.cluster.cluster_loop import ClusterLoop, Pool, PoolLoop
+from pimsim.studies.cluster.cluster_machine import ClusterMachine
+from pimsim.studies.cluster.cluster_outcome import ClusterOutcome
+from pimsim.studies.cluster.cluster_result import ClusterResult
+from pimsim.studies.cluster.pool_memory import ReceivingMemory, SendingMemory
+from pimsim.studies.cluster.routing import make_rule
+from pimsim.studies.serving.iteration_costs import StepCheck, StepCosts
+from pimsim.studies.serving.kv_memory import WholeReservation
+from pimsim.studies.serving.scheduler import Arrival, Progress
+from pimsim.studies.serving.serving_result import ServingResult
+from pimsim.studies.serving.serving_run import serve as serve_config
+from pimsim.studies.serving.serving_setup import ServingSetup
+from workloads.requests import Request, check_requests
+from workloads.workload_errors import WorkloadError
+
+
+class ClusterInterrupted(KeyboardInterrupt):
+    """Interruption of serving with several machines by Ctrl-C.
+
+    Args:
+        result: Result with the requests that were finished before.
+    """
+
+    def __init__(self, result: ClusterResult) -> None:
+        super().__init__(f"interrupted: {len(result.requests)} of {result.offered} requests served")
+        self.result = result
+
+
+@overload
+def serve(
+    config: Config, requests: Sequence[Request], progress: Progress | None = None, costs: StepCosts | None = None
+) -> ServingResult: ...
+
+
+@overload
+def serve(config: System, requests: Sequence[Request], progress: Progress | None = None) -> ClusterResult: ...
+
+
+def serve(
+    config: Config | System,
+    requests: Sequence[Request],
+    progress: Progress | None = None,
+    costs: StepCosts | None = None,
+) -> ServingResult | ClusterResult:
+    """Serve requests on the machine of a config, or on those of a system.
+
+    The model and its shape come from the section `workload`; phase, lengths and batch come from the requests.
+
+    Args:
+        config: Config of one machine, or a system of replicas or of prefill and decode machines. The section `serving`
+            of each machine has its policy and limits, the section `cluster` of a system its routing.
+        requests: Requests in the order of arrival. The notes of a `RequestTrace` become notes of the result.
+        progress: Called with the number of finished and of all requests; None means no reports.
+        costs: Costs of iterations from an earlier run of one config, to reuse its simulations. None means no reuse.
+
+    Returns:
+        Records of all requests and iterations, with throughput, energy and latency distributions; of a system also of
+        its machines and of the KV caches on its link.
+
+    Raises:
+        ConfigError: If a system is divided in a way that cannot serve.
+        WorkloadInputError: If there are no or too many requests, if they are not in order, or if one of them can never
+            be served.
+        CapacityError: If the model needs more tiles or memory than a machine has.
+        ServingInterrupted: If Ctrl-C is pressed after the first finished request; holds the finished requests.
+        ClusterInterrupted: The same for a system.
+        KeyboardInterrupt: If Ctrl-C is pressed before a request is finished.
+
+    Reference:
+        docs/serving.md; docs/serving-systems.md.
+    """
+    if isinstance(config, Config):
+        return serve_config(config, requests, progress, costs)
+    try:
+        check_requests(requests)
+    except WorkloadError as error:
+        raise WorkloadInputError(str(error)) from error
+    _check_split(config)
+    cluster = _Cluster(config, requests)
+    loop = cluster.loop()
+    for each in cluster.costs():
+        each.accounting()  # drops that of an earlier run
+    outcome = ClusterOutcome(config, requests, loop, cluster.setups)
+    try:
+        loop.run(progress)
+        check = _checked(cluster.costs())
+    except KeyboardInterrupt:
+        if not outcome.any_finished():
+            raise
+        raise ClusterInterrupted(outcome.result(StepCheck(0, 0.0, 0.0))) from None
+    return outcome.result(check)
+
+
+def _check_split(system: System) -> None:
+    """Check that the machines of a system can serve.
+
+    Args:
+        system: The system.
+
+    Raises:
+        ConfigError: If each layer is divided over machines, or prefill and decode machines share a memory.
+    """
+    if system.split not in SERVING_SPLITS:
+        message = (
+            f"divides each layer over machines, whose iterations serving cannot add up from those of one machine; "
+            f"pimsim serve takes split: {' or '.join(SERVING_SPLITS)}"
+        )
+        raise ConfigError([Problem("split", system.split, message)], system.name)
+    if system.split == "phases" and system.link.bandwidth_bps is None:
+        message = (
+            "lets machines share a memory, whose space serving does not divide; for a link without cost use "
+            "{bandwidth_bps: 1e18}"
+        )
+        raise ConfigError([Problem("link", system.link.part, message)], system.name)
+
+
+class _Cluster:
+    """The machines of a system, ready to serve.
+
+    Args:
+        system: The system.
+        requests: All requests.
+    """
+
+    def __init__(self, system: System, requests: Sequence[Request]) -> None:
+        self.system, self.requests = system, requests
+        self._known: list[tuple[Config, StepCosts]] = []
+        self.setups: dict[str, ServingSetup] = {}
+        for role, config in system.machines.items():
+            with _naming(role):
+                costs = self._costs_of(config)
+                self.setups[role] = ServingSetup(config, self._as_seen_by(role), costs)
+                self._known.append((config, self.setups[role].costs))
+
+    def costs(self) -> Sequence[StepCosts]:
+        """Return the costs of all machines, each once."""
+        return list({id(each): each for _, each in self._known}.values())
+
+    def _costs_of(self, config: Config) -> StepCosts | None:
+        """Return the costs of a machine that differs only in its name and its limits, or None."""
+        for other, costs in self._known:
+            alike = {"name": other.name, "description": other.description, "serving": other.serving}
+            simulated = config.serving.max_simulated_steps == other.serving.max_simulated_steps
+            if simulated and config.model_copy(update=alike) == other:
+                return costs
+        return None
+
+    def _as_seen_by(self, role: str) -> Sequence[Request]:
+        """Return the requests as the machines of a role process them.
+
+        A prefill machine produces the first token. A decode machine has the KV cache of the prompt then, and needs
+        space for the same number of entries as a machine alone.
+        """
+        if self.system.split == "replicas":
+            return self.requests
+        if role == "prefill":
+            return [replace(each, output_tokens=1) for each in self.requests]
+        return self.requests
+
+    def loop(self) -> ClusterLoop:
+        """Return the simulation of all machines."""
+        system, cluster = self.system, self.system.cluster
+        counts = machine_counts(cluster, tuple(system.machines))
+        rule = make_rule(cluster.routing, cluster.seed)
+        if system.split == "replicas":
+            machines = [
+                ClusterMachine(name, role, self.setups[role], self.setups[role].scheduler())
+                for role in system.machines
+                for name in _names(role, counts[role])
+            ]
+            arrivals = {role: [setup.arrival(each) for each in self.requests] for role, setup in self.setups.items()}
+            return ClusterLoop(self.requests, Pool(machines, rule), arrivals)
+        return self._pool_loop(counts, Pool([], rule))
+
+    def _pool_loop(self, counts: Mapping[str, int], front: Pool) -> PoolLoop:
+        system, cluster = self.system, self.system.cluster
+        prefill, decode = self.setups["prefill"], self.setups["decode"]
+        sending: dict[str, SendingMemory] = {}
+        receiving: dict[str, ReceivingMemory] = {}
+        senders: list[ClusterMachine] = []
+        receivers: list[ClusterMachine] = []
+        for name in _names("prefill", counts["prefill"]):
+            sending[name] = SendingMemory(WholeReservation(prefill.limits.kv_capacity_bytes))
+            senders.append(ClusterMachine(name, "prefill", prefill, prefill.scheduler(sending[name])))
+            sending[name].is_sent = _is_sent(senders[-1], self.requests)
+        for name in _names("decode", counts["decode"]):
+            receiving[name] = ReceivingMemory(WholeReservation(decode.limits.kv_capacity_bytes))
+            receivers.append(ClusterMachine(name, "decode", decode, decode.scheduler(receiving[name])))
+        # The seeds of both rules differ, so that random choices are independent.
+        back_rule = make_rule(cluster.decode_routing, cluster.seed + 1)
+        return PoolLoop(
+            self.requests,
+            Pool(senders, front.rule),
+            {"prefill": [prefill.arrival(each) for each in self._as_seen_by("prefill")]},
+            back=Pool(receivers, back_rule),
+            back_arrivals=[_decoding(decode.arrival(each)) for each in self.requests],
+            link=LinkQueue(cluster.ports),
+            costs=CacheCosts(system.link, system.machines["prefill"], system.machines["decode"]),
+            sending=sending,
+            receiving=receiving,
+        )
+
+
+def _decoding(arrival: Arrival) -> Arrival:
+    """Return a request with the KV entries of its prompt and its first token."""
+    return arrival._replace(output_tokens=arrival.output_tokens - 1, entries=arrival.prompt_tokens)
+
+
+def _is_sent(machine: ClusterMachine, requests: Sequence[Request]) -> Callable[[int], bool]:
+    return lambda number: requests[machine.numbers[number]].output_tokens > 1
+
+
+def _names(role: str, count: int) -> list[str]:
+    return [role] if count == 1 else [f"{role}-{number}" for number in range(1, count + 1)]
+
+
+def _checked(costs: Sequence[StepCosts]) -> StepCheck:
+    checks = [each.check() for each in costs if each.simulations]
+    return StepCheck(
+        sum(each.steps for each in checks),
+        max((each.latency_error for each in checks), default=0.0),
+        max((each.energy_error for each in checks), default=0.0),
+    )
+
+
+@contextmanager
+def _naming(role: str) -> Iterator[None]:
+    """Name the machine in an error of the block.
+
+    Args:
+        role: Role of the machine.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        PimsimError: The error of the block, with the role.
+    """
+    try:
+        yield
+    except (CapacityError, WorkloadInputError) as error:
+        kind: type[PimsimError] = type(error)
+        raise kind(f"machines.{role}: {error}") from None
