@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pimsim.mapping.kv_policy_registry import register_kv_policy as register_kv_policy
     from pimsim.present.plots import accuracy_plots as accuracy_plots
     from pimsim.present.plots import array_plots as array_plots
+    from pimsim.present.plots import cluster_plots as cluster_plots
     from pimsim.present.plots import generation_plots as generation_plots
     from pimsim.present.plots import kv_plots as kv_plots
     from pimsim.present.plots import roofline_plots as roofline_plots
@@ -106,6 +107,7 @@ _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above
     "present.plots": {
         "accuracy_plots": "Draw the plots of an accuracy study.",
         "array_plots": "Draw the plots of an array study.",
+        "cluster_plots": "Draw the plots of a serving run of several machines.",
         "generation_plots": "Draw the plot of a generation.",
         "kv_plots": "Draw the plot of the sizes of KV caches.",
         "roofline_plots": "Draw the roofline plot of one run or of several.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,7 +21,7 @@ from pimsim.present.plots.style import (
     new_figure,
     quantity,
 )
-from pimsim.studies.serving.serving_result import ServingResult
+from pimsim.studies.serving.serving_result import RequestRecord, ServingResult
 
 MAX_POINTS = 4000
 """Maximum number of points of a line; of more points, only every n-th is drawn."""
@@ -36,18 +37,28 @@ def distribution(result: ServingResult) -> Figure:
         The figure.
     """
     figure = new_figure(COLUMN_IN, 3.6)
+    draw_times(figure, result.requests)
+    headed(figure, _heading(result))
+    return figure
+
+
+def draw_times(figure: Figure, requests: Sequence[RequestRecord]) -> None:
+    """Draw the cumulative distributions of time to first token and of time per later token.
+
+    Args:
+        figure: Empty figure.
+        requests: Finished requests.
+    """
     upper, lower = figure.subplots(2, 1)
-    first = [ps_to_s(each.ttft_ps) for each in result.requests]
+    first = [ps_to_s(each.ttft_ps) for each in requests]
     _cumulative(upper, first, "time to first token", BLUE)
-    waits = [ps_to_s(each.wait_ps) for each in result.requests]
+    waits = [ps_to_s(each.wait_ps) for each in requests]
     _cumulative(upper, waits, "waiting for admission", GREY, like=first)
-    later = [each.tpot_ps * 1e-12 for each in result.requests if each.tpot_ps is not None]
+    later = [each.tpot_ps * 1e-12 for each in requests if each.tpot_ps is not None]
     if later:
         _cumulative(lower, later, "time per later token", BLUE)
     else:
         lower.text(0.5, 0.5, "one token per request", ha="center", va="center", transform=lower.transAxes)
-    headed(figure, _heading(result))
-    return figure
 
 
 def over_time(result: ServingResult) -> Figure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import IO
 
@@ -15,7 +16,8 @@ from pimsim.present.text.adc_lines import adc_rows
 from pimsim.present.text.memory_lines import traffic_rows
 from pimsim.present.text.run_report import leakage_text, print_notes, print_warnings
 from pimsim.present.text.tables import console, power_row, progress_bar, quantity, table
-from pimsim.studies.serving.distribution import BATCHES, PERCENTILES
+from pimsim.studies.serving.distribution import BATCHES, PERCENTILES, Distribution
+from pimsim.studies.serving.iteration_costs import StepCheck
 from pimsim.studies.serving.scheduler import Progress
 from pimsim.studies.serving.serving_result import ServingResult
 
@@ -25,9 +27,11 @@ _NAMES = {
     "tpot_s": "time per later token",
     "latency_s": "request latency",
     "energy_j": "energy per request",
+    "transfer_wait_s": "wait for space and link",
+    "transfer_s": "KV cache on the link",
 }
 
-_METHODS = {
+METHOD_TEXTS = {
     "parts": "each iteration is the sum of simulated slices",
     "whole": "each distinct iteration was simulated",
     "grid": "some iterations were interpolated between simulated ones",
@@ -67,7 +71,7 @@ def print_serving(result: ServingResult, file: IO[str] | None = None) -> None:
     out.print()
     out.print(_headline(result))
     out.print()
-    out.print(_distributions(result))
+    out.print(distribution_table(result.distributions))
 
 
 def _headline(result: ServingResult) -> RichTable:
@@ -96,17 +100,25 @@ def _headline(result: ServingResult) -> RichTable:
         ),
         ("", f"{quantity(result.energy_j, '_j')} in total", f"{quantity(result.idle_energy_j, '_j')} while idle"),
         power_row(result.power, charged=result.config.leakage_gating != "not_charged"),
-        ("iterations", f"{len(result.iterations):,}", f"{_METHODS[result.method]} ({result.simulations:,} runs)"),
-        ("checked", *_checked(result)),
+        ("iterations", f"{len(result.iterations):,}", f"{METHOD_TEXTS[result.method]} ({result.simulations:,} runs)"),
+        ("checked", *checked_texts(result.method, result.check)),
         *adc_rows(result.config),
     ):
         grid.add_row(*row)
     return grid
 
 
-def _checked(result: ServingResult) -> tuple[str, str]:
-    check = result.check
-    if result.method == "whole":
+def checked_texts(method: str, check: StepCheck) -> tuple[str, str]:
+    """Say how the costs of iterations compare with full simulations.
+
+    Args:
+        method: Method that determined them.
+        check: The comparison.
+
+    Returns:
+        Number of compared iterations, and the largest deviation.
+    """
+    if method == "whole":
         return "", "exact"
     if not check.steps:
         return "none", "interrupted before the check"
@@ -118,16 +130,24 @@ def _checked(result: ServingResult) -> tuple[str, str]:
     )
 
 
-def _distributions(result: ServingResult) -> RichTable:
+def distribution_table(distributions: Mapping[str, Distribution]) -> RichTable:
+    """Return the table of distributions over requests.
+
+    Args:
+        distributions: Distributions by the name of their quantity.
+
+    Returns:
+        The table.
+    """
     headings = ("", "mean", "95 % interval", *(f"p{percent}" for percent in PERCENTILES), "max")
     rows = table(*headings, numeric=range(1, len(headings)))
-    for name, each in result.distributions.items():
+    for name, each in distributions.items():
         unit = name[-2:]
         mean = each.mean
         interval = "" if mean.half_width is None else f"+- {quantity(mean.half_width, unit)}"
         percentiles = (quantity(value, unit) for _, value in each.percentiles)
         rows.add_row(_NAMES[name], quantity(mean.mean, unit), interval, *percentiles, quantity(each.largest, unit))
-    if all(each.mean.low is None for each in result.distributions.values()):
+    if all(each.mean.low is None for each in distributions.values()):
         rows.caption = f"too few requests for confidence intervals, which use {BATCHES} batch means"
         rows.caption_justify = "left"
     return rows

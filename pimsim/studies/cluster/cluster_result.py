@@ -213,6 +213,7 @@ class ClusterResult(HeadlineRepr):
             "tokens_per_s": self.tokens_per_s,
             "requests_per_s": self.requests_per_s,
             "mean_waiting": self.mean_waiting,
+            "max_kv_bytes": max(each.max_kv_bytes for each in self.machines),
             **self.memory_traffic.summary(),
             "energy_j": self.energy_j,
             "idle_energy_j": self.idle_energy_j,
