@@ -75,8 +75,5 @@ def machines(result: ClusterResult) -> Figure:
 
 
 def _heading(result: ClusterResult) -> str:
-    served, busy = counted(len(result.requests), "request"), counted(len(result.machines), "machine")
-    return (
-        f"{result.system.name}, {result.model}\n{served}, {busy}, {result.tokens_per_s:.3g} tokens/s, "
-        f"{result.utilisation:.0%} busy"
-    )
+    served, working = counted(len(result.requests), "request"), counted(len(result.machines), "machine")
+    return f"{result.system.name}, {result.model}\n{served}, {working}, {result.tokens_per_s:.3g} tokens/s"

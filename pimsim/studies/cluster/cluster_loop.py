@@ -139,9 +139,11 @@ class ClusterLoop:
         count, reported = len(self.requests), 0
         if not self._depends():
             self._route_all()
-        while (now_ps := self._clock.next_ps()) is not None or self._watched():
+        while (now_ps := self._next_ps()) is not None or self._watched():
             if (lagging := self._lagging(now_ps)) is not None:
-                self._step(lagging)
+                next_ps = lagging.scheduler.next_event_ps()
+                assert next_ps is not None
+                lagging.scheduler.advance(next_ps + 1)  # one iteration
                 continue
             if now_ps is None:
                 break
@@ -172,6 +174,11 @@ class ClusterLoop:
         """Return the machines on which something may happen that others wait for."""
         return self.front.machines if self._queue else ()
 
+    def _next_ps(self) -> int | None:
+        """Return the next time at which something happens, as far as it is known, ps."""
+        times = [each.next_finished_ps() for each in self._watched()]
+        return min((each for each in (self._clock.next_ps(), *times) if each is not None), default=None)
+
     def _lagging(self, now_ps: int | None) -> ClusterMachine | None:
         """Return the watched machine that is furthest behind a time, or None."""
         behind, first_ps = None, now_ps
@@ -180,16 +187,6 @@ class ClusterLoop:
             if next_ps is not None and (first_ps is None or next_ps < first_ps):
                 behind, first_ps = each, next_ps
         return behind
-
-    def _step(self, machine: ClusterMachine) -> None:
-        """Let a machine do one iteration, and look at it again when requests are finished."""
-        scheduler = machine.scheduler
-        known = len(scheduler.finished)
-        next_ps = scheduler.next_event_ps()
-        assert next_ps is not None
-        scheduler.advance(next_ps + 1)
-        for time_ps in {each.finished_ps for each in scheduler.finished[known:]}:
-            self._clock.wake(time_ps)
 
     def _handle(self, now_ps: int) -> None:
         """Do what happens at a time: requests are finished, then others arrive, then those in the queue are routed."""

@@ -31,6 +31,15 @@ class ClusterMachine:
         """Largest number of requests that run at the same time."""
         return self.setup.limits.max_batch
 
+    def next_finished_ps(self) -> int | None:
+        """Return the end of the first request that is finished and was not collected.
+
+        Returns:
+            Time, ps, which may be later than now; None if the scheduler knows of none.
+        """
+        finished = self.scheduler.finished
+        return finished[self._collected].finished_ps if self._collected < len(finished) else None
+
     def claim(self, kv_bytes: int) -> None:
         """Count a request that is routed here, which the scheduler gets now or later.
 
