@@ -19,7 +19,6 @@ from pimsim.studies.cluster.cluster_result import ClusterResult
 from pimsim.studies.cluster.pool_memory import ReceivingMemory, SendingMemory
 from pimsim.studies.cluster.routing import make_rule
 from pimsim.studies.serving.iteration_costs import StepCheck, StepCosts
-from pimsim.studies.serving.kv_memory import WholeReservation
 from pimsim.studies.serving.scheduler import Arrival, Progress
 from pimsim.studies.serving.serving_result import ServingResult
 from pimsim.studies.serving.serving_run import serve as serve_config
@@ -162,14 +161,15 @@ class _Cluster:
     def _as_seen_by(self, role: str) -> Sequence[Request]:
         """Return the requests as the machines of a role process them.
 
-        A prefill machine produces the first token. A decode machine has the KV cache of the prompt then, and needs
-        space for the same number of entries as a machine alone.
+        A prefill machine produces the first token. A decode machine has the KV cache of the prompt then: it needs space
+        for as many entries as a machine alone, but not for the activations of a prompt.
         """
         if self.system.split == "replicas":
             return self.requests
         if role == "prefill":
             return [replace(each, output_tokens=1) for each in self.requests]
-        return self.requests
+        decoded = [each for each in self.requests if each.output_tokens > 1] or self.requests
+        return [replace(each, prompt_tokens=1, output_tokens=each.kv_entries) for each in decoded]
 
     def loop(self) -> ClusterLoop:
         """Return the simulation of all machines."""
@@ -194,11 +194,11 @@ class _Cluster:
         senders: list[ClusterMachine] = []
         receivers: list[ClusterMachine] = []
         for name in _names("prefill", counts["prefill"]):
-            sending[name] = SendingMemory(WholeReservation(prefill.limits.kv_capacity_bytes))
+            sending[name] = SendingMemory(prefill.memory())
             senders.append(ClusterMachine(name, "prefill", prefill, prefill.scheduler(sending[name])))
             sending[name].is_sent = _is_sent(senders[-1], self.requests)
         for name in _names("decode", counts["decode"]):
-            receiving[name] = ReceivingMemory(WholeReservation(decode.limits.kv_capacity_bytes))
+            receiving[name] = ReceivingMemory(decode.memory())
             receivers.append(ClusterMachine(name, "decode", decode, decode.scheduler(receiving[name])))
         # The seeds of both rules differ, so that random choices are independent.
         back_rule = make_rule(cluster.decode_routing, cluster.seed + 1)

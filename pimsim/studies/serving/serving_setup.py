@@ -9,7 +9,7 @@ from pimsim.base.units import to_ps
 from pimsim.config.schema import Config
 from pimsim.mapping.memory_footprint import size_text
 from pimsim.studies.serving.iteration_costs import Groups, StepCosts
-from pimsim.studies.serving.kv_memory import KvMemory
+from pimsim.studies.serving.kv_memory import KvMemory, WholeReservation
 from pimsim.studies.serving.kv_space import KVSpace, check_longest_context, kv_space
 from pimsim.studies.serving.policies import Limits
 from pimsim.studies.serving.scheduler import Arrival, Scheduler
@@ -68,16 +68,24 @@ class ServingSetup:
         kv_bytes = self.costs.kv_bytes(request.kv_entries)
         return Arrival(to_ps(request.arrival_s), request.prompt_tokens, request.output_tokens, kv_bytes)
 
+    def memory(self) -> KvMemory:
+        """Make the memory for the KV caches of one machine.
+
+        Returns:
+            The reservation of whole requests.
+        """
+        return WholeReservation(self.limits.kv_capacity_bytes)
+
     def scheduler(self, memory: KvMemory | None = None) -> Scheduler:
         """Make the scheduler of one machine, without requests.
 
         Args:
-            memory: Memory of its KV caches; None means the reservation of whole requests.
+            memory: Memory of its KV caches; None means a new one from `memory`.
 
         Returns:
             The scheduler.
         """
-        return Scheduler((), self.limits, self._cost_of, memory)
+        return Scheduler((), self.limits, self._cost_of, memory or self.memory())
 
     def _cost_of(self, groups: Groups, outputs: int) -> StepCost:
         cost = self.costs.of(groups, outputs)
