@@ -215,7 +215,7 @@ class ClusterResult(HeadlineRepr):
             "mean_waiting": self.mean_waiting,
             "max_kv_bytes": max(each.max_kv_bytes for each in self.machines),
             **self.memory_traffic.summary(),
-            "energy_j": self.energy_j,
+            "total_energy_j": self.energy_j,
             "idle_energy_j": self.idle_energy_j,
             "transfers": len(self.transfers),
             "transfer_bytes": sum(each.size_bytes for each in self.transfers),
