@@ -263,7 +263,7 @@ class ServingResult(HeadlineRepr):
             "mean_batch": self.mean_batch,
             "max_kv_bytes": max(each.kv_bytes for each in self.iterations),
             **self.memory_traffic.summary(),
-            "energy_j": self.energy_j,
+            "total_energy_j": self.energy_j,
             "idle_energy_j": self.idle_energy_j,
             **self.power.summary(),
             "energy_j_per_request": self.requests_energy_j / len(self.requests),
