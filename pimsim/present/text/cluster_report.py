@@ -76,7 +76,7 @@ def _headline(result: ClusterResult) -> RichTable:
             f"mean of {counted(len(result.machines), 'machine')}",
         ),
         ("waiting", f"{result.mean_waiting:.3g} requests, on average", "for their first admission"),
-        ("memory reads", quantity(traffic.read_bytes, "_bytes"), "of all machines, transfers included"),
+        ("memory reads", quantity(traffic.read_bytes, "_bytes"), "of all machines" + (", transfers included" if result.transfers else "")),
         ("memory writes", quantity(traffic.write_bytes, "_bytes"), ""),
         (
             "energy",
