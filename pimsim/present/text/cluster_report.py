@@ -55,7 +55,7 @@ def _title(result: ClusterResult) -> str:
         f"{role} on {names[0]}" if len(names) == 1 else f"{role} on {len(names):,} of {names[0]}"
         for role, names in of_role.items()
     )
-    routing = system.cluster.routing
+    routing: str = system.cluster.routing
     if system.split == "phases":
         routing = f"{routing} to prefill and {system.cluster.decode_routing} to decode"
     return (
@@ -76,7 +76,11 @@ def _headline(result: ClusterResult) -> RichTable:
             f"mean of {counted(len(result.machines), 'machine')}",
         ),
         ("waiting", f"{result.mean_waiting:.3g} requests, on average", "for their first admission"),
-        ("memory reads", quantity(traffic.read_bytes, "_bytes"), "of all machines" + (", transfers included" if result.transfers else "")),
+        (
+            "memory reads",
+            quantity(traffic.read_bytes, "_bytes"),
+            "of all machines" + (", transfers included" if result.transfers else ""),
+        ),
         ("memory writes", quantity(traffic.write_bytes, "_bytes"), ""),
         (
             "energy",

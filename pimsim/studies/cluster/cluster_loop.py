@@ -36,7 +36,7 @@ class Sent(NamedTuple):
     """A KV cache on its way.
 
     Attributes:
-        index: Index of the request in the trace.
+        place: Index of the request in the trace.
         sender: Machine that has computed the prompt.
         number: Number of the request on that machine.
         receiver: Machine that decodes.
@@ -46,7 +46,7 @@ class Sent(NamedTuple):
         cost: Its size and energy.
     """
 
-    index: int
+    place: int
     sender: ClusterMachine
     number: int
     receiver: ClusterMachine
@@ -57,9 +57,9 @@ class Sent(NamedTuple):
 
 
 class _Ready(NamedTuple):
-    """A complete KV cache on a prefill machine: index, machine, number there, and time of the first token, ps."""
+    """A complete KV cache: index of its request, its prefill machine, number there, and time of the first token, ps."""
 
-    index: int
+    place: int
     sender: ClusterMachine
     number: int
     ready_ps: int
@@ -81,7 +81,11 @@ class Clock:
         heapq.heappush(self._wakes, time_ps)
 
     def next_ps(self) -> int | None:
-        """Return the next time, ps, or None."""
+        """Return the next time.
+
+        Returns:
+            Time, ps; None if nothing is expected.
+        """
         times = self._wakes[:1]
         if self._arrived < len(self._arrivals_ps):
             times.append(self._arrivals_ps[self._arrived])
@@ -331,10 +335,10 @@ class PoolLoop(ClusterLoop):
         if self.back.rule.reads_loads and len(self.back.machines) > 1:
             for each in self.back.machines:
                 self._note_decoded(each, now_ps)
-        machine = self._chosen(self.back, ready.index)
+        machine = self._chosen(self.back, ready.place)
         if machine is None:
             return False
-        machine.claim(self._back_arrivals[ready.index].kv_bytes)
+        machine.claim(self._back_arrivals[ready.place].kv_bytes)
         self._landing[machine.name].append(ready)
         return True
 
@@ -350,7 +354,7 @@ class PoolLoop(ClusterLoop):
             self._note_decoded(receiver, now_ps)
         while landing:
             ready = landing[0]
-            arrival = self._back_arrivals[ready.index]
+            arrival = self._back_arrivals[ready.place]
             if not memory.reserve(len(receiver.numbers), arrival):
                 return
             landing.popleft()
@@ -359,7 +363,7 @@ class PoolLoop(ClusterLoop):
             self.sent.append(Sent(*ready[:3], receiver, ready.ready_ps, now_ps, slot, cost))
             heapq.heappush(self._on_link, (slot.end_ps, len(self.sent) - 1))
             self._clock.wake(slot.end_ps)
-            receiver.offer(ready.index, arrival._replace(arrival_ps=slot.end_ps))
+            receiver.offer(ready.place, arrival._replace(arrival_ps=slot.end_ps))
 
     def _free(self, sent: Sent, now_ps: int) -> None:
         """Give back the space of a cache on its sender, which may admit another request."""

@@ -91,14 +91,18 @@ class ClusterOutcome:
         places = {each.name: place for place, each in enumerate(self._loop.machines)}
         cost = sent.cost
         return Transfer(
-            self.requests[sent.index].id,
+            self.requests[sent.place].id,
             places[sent.sender.name],
             places[sent.receiver.name],
             cost.size_bytes,
             sent.ready_ps,
             sent.asked_ps,
-            *sent.slot,
-            *cost[2:],
+            sent.slot.start_ps,
+            sent.slot.end_ps,
+            cost.link_ps,
+            cost.link_j,
+            cost.read_j,
+            cost.write_j,
         )
 
     def _records(self) -> tuple[list[RequestRecord], list[Route]]:
@@ -109,7 +113,7 @@ class ClusterOutcome:
         for place, machine in enumerate(self._loop.machines):
             into = done if place < front else decoded
             into |= {machine.numbers[each.number]: (place, each) for each in machine.scheduler.finished}
-        sent = {each.index: each for each in self._sent()}
+        sent = {each.place: each for each in self._sent()}
         records: list[RequestRecord] = []
         routes: list[Route] = []
         for index in sorted(done):

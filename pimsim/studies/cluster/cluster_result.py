@@ -270,9 +270,9 @@ class ClusterResult(HeadlineRepr):
             Requests, load, and energy in joules. The energies of all machines and links add up to that of the result.
         """
         memory_j = [0.0] * len(self.machines)
-        for each in self.transfers:
-            memory_j[each.sender] += each.read_j
-            memory_j[each.receiver] += each.write_j
+        for transfer in self.transfers:
+            memory_j[transfer.sender] += transfer.read_j
+            memory_j[transfer.receiver] += transfer.write_j
         for each, moved_j in zip(self.machines, memory_j, strict=True):
             idle_j = each.idle_energy_j(self.span_ps)
             yield {

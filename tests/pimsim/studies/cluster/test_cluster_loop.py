@@ -198,7 +198,7 @@ def test_caches_wait_for_the_link_then_for_space_at_the_receiver() -> None:
     """
     limits = Limits(4, "prefill_first", None, 36)
     loop = pools([arrival(0, 4, 3)] * 3, limits=limits, token_ps=10)
-    assert [(each.index, each.asked_ps, *each.slot) for each in loop.sent] == [
+    assert [(each.place, each.asked_ps, *each.slot) for each in loop.sent] == [
         (0, 22, 22, 62),
         (1, 22, 62, 102),
         (2, 84, 102, 142),
@@ -238,14 +238,14 @@ def test_pools_serve_every_request_once_and_no_memory_overflows(
     front, back = finished(loop.front.machines), finished(loop.back.machines)
     assert sorted(front) == list(range(len(arrivals)))
     assert sorted(back) == [index for index, each in enumerate(arrivals) if each.output_tokens > 1]
-    assert sorted(each.index for each in loop.sent) == sorted(back)
+    assert sorted(each.place for each in loop.sent) == sorted(back)
     assert sum(each.cost.size_bytes for each in loop.sent) == sum(3 * arrivals[index].prompt_tokens for index in back)
     for each in loop.sent:
-        [(_, first)], [(_, last)] = front[each.index], back[each.index]
+        [(_, first)], [(_, last)] = front[each.place], back[each.place]
         assert first.finished_ps == each.ready_ps <= each.asked_ps <= each.slot.start_ps
         assert each.slot.end_ps <= last.admitted_ps
         if limits.max_batch == 1:  # nothing else is in its decode steps
-            steps = arrivals[each.index].output_tokens - 1
+            steps = arrivals[each.place].output_tokens - 1
             assert last.finished_ps == last.admitted_ps + 11 * steps
     for machine in loop.machines:
         uses = [each.slot for each in loop.sent if ports == "shared" or machine in (each.sender, each.receiver)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -18,9 +17,9 @@ from tests.support.closeness import near
 from workloads import find_model
 from workloads.requests import Request
 
-SHARED = {"workload": {"model": "gpt2-small"}, "leakage_gating": "ungated"}
-ONE: Mapping[str, Any] = {"split": "replicas", "machines": {"a": "pim-llm"}} | SHARED
-PAIR: Mapping[str, Any] = {
+SHARED: dict[str, Any] = {"workload": {"model": "gpt2-small"}, "leakage_gating": "ungated"}
+ONE: dict[str, Any] = {"split": "replicas", "machines": {"a": "pim-llm"}} | SHARED
+PAIR: dict[str, Any] = {
     "split": "phases",
     "machines": {"prefill": "pim-llm", "decode": "pim-llm"},
     "link": "ethernet-100g",
@@ -144,9 +143,7 @@ def test_different_machines_have_their_own_policies_and_batches() -> None:
         ),
     ],
 )
-def test_systems_that_cannot_serve_are_refused(
-    system: Mapping[str, Any], settings: tuple[str, ...], message: str
-) -> None:
+def test_systems_that_cannot_serve_are_refused(system: dict[str, Any], settings: tuple[str, ...], message: str) -> None:
     requests = [Request(id="1", arrival_s=0.0, prompt_tokens=400, output_tokens=200)]
     with pytest.raises((ConfigError, WorkloadInputError)) as caught:
         serve(load_system(SHARED | system, settings), requests)
