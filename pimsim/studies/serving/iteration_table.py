@@ -91,6 +91,15 @@ class IterationTable(Sequence[IterationRecord]):
         for column, value in zip(self._columns, (*record[:-1], *traffic), strict=True):
             column.append(value)
 
+    @property
+    def last_end_ps(self) -> int:
+        """End of the last iteration, ps; the table must not be empty."""
+        return int(self._columns[1].values[-1])
+
+    def add_waiting_to_last(self) -> None:
+        """Count one more request that has arrived before the end of the last iteration and is not admitted."""
+        self._columns[COLUMNS.index("waiting")].values[-1] += 1
+
     def column(self, name: str) -> Sequence[int | float]:
         """Return one column.
 

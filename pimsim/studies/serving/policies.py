@@ -14,6 +14,8 @@ from typing import Any, Protocol
 
 from pimsim.base.registries import Registry
 from pimsim.config.schema.registered_names import SERVING_POLICIES as _NAMES
+from pimsim.studies.serving.kv_memory import KvMemory
+from pimsim.studies.serving.served_request import ServedRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,69 +35,39 @@ class Limits:
     kv_capacity_bytes: int | None
 
 
-@dataclass(slots=True, eq=False)
-class ServedRequest:
-    """A request from its arrival on.
-
-    Attributes:
-        number: Index of the request in the order of arrival.
-        arrival_ps: Arrival time, ps.
-        prompt_tokens: Length of the prompt, tokens.
-        output_tokens: Length of the output, tokens.
-        kv_bytes: Largest size of its KV cache, bytes, which is reserved while it is admitted.
-        fill_tokens: Tokens that must be in the KV cache before the next output token: the prompt, and after a
-            preemption also the output tokens so far.
-        entries: Tokens that are in the KV cache. The request decodes when they reach `fill_tokens`.
-        produced: Number of output tokens so far.
-        admitted_ps: Time of the first admission, ps.
-        first_token_ps: End of the iteration with the first output token, ps.
-        dynamic_energy_j: Share of the dynamic energy of its iterations, joules.
-        leakage_energy_j: Share of the leakage energy of its iterations, joules.
-    """
-
-    number: int
-    arrival_ps: int
-    prompt_tokens: int
-    output_tokens: int
-    kv_bytes: int
-    fill_tokens: int
-    entries: int = 0
-    produced: int = 0
-    admitted_ps: int = -1
-    first_token_ps: int = 0
-    dynamic_energy_j: float = 0.0
-    leakage_energy_j: float = 0.0
-
-
 @dataclass(slots=True)
 class SchedulerState:
     """What a policy chooses from.
 
     Attributes:
         limits: Limits of the scheduler.
+        memory: Memory of the KV caches.
         now_ps: Present time, ps.
         waiting: Requests that have arrived and are not admitted, in the order of arrival.
         running: Admitted requests in the order of admission.
-        kv_bytes: KV space that is reserved for them, bytes.
     """
 
     limits: Limits
+    memory: KvMemory
     now_ps: int = 0
     waiting: deque[ServedRequest] = field(default_factory=deque)
     running: list[ServedRequest] = field(default_factory=list)
-    kv_bytes: int = 0
+
+    @property
+    def kv_bytes(self) -> int:
+        """KV space that is in use or reserved for the admitted requests, bytes."""
+        return self.memory.used_bytes
 
     def has_space(self, request: ServedRequest) -> bool:
-        """Return whether the KV cache has space for a request.
+        """Return whether the KV memory has space for a request.
 
         Args:
             request: A waiting request.
 
         Returns:
-            True if its whole prompt and output fit beside the admitted requests.
+            True if it can be admitted beside the admitted requests.
         """
-        capacity = self.limits.kv_capacity_bytes
-        return capacity is None or self.kv_bytes + request.kv_bytes <= capacity
+        return self.memory.fits(request)
 
 
 Chosen = Sequence[tuple[ServedRequest, int]]
@@ -103,7 +75,15 @@ Chosen = Sequence[tuple[ServedRequest, int]]
 
 
 class Policy(Protocol):
-    """Choices of the scheduler. A policy from outside the package sees copies (`outside_policy.py`)."""
+    """Choices of the scheduler. A policy from outside the package sees copies (`outside_policy.py`).
+
+    Attributes:
+        steady: Whether, while no request arrives, leaves, is admitted or completes its prompt, `preempt` and `admit`
+            keep choosing nothing and `select` keeps choosing the same. If so, and all admitted requests are in a decode
+            step, the scheduler does not ask again for each of these iterations.
+    """
+
+    steady: bool
 
     def preempt(self, state: SchedulerState) -> Sequence[ServedRequest]:
         """Choose admitted requests that give back their KV space and wait again; called before others are admitted.
@@ -140,6 +120,7 @@ class PrefillFirst:
     """Prompts have iterations of their own, before the next decode step. Requests are admitted as they arrive."""
 
     mixed = False
+    steady = True
 
     def preempt(self, state: SchedulerState) -> Sequence[ServedRequest]:
         """Preempt no request.

@@ -5,18 +5,24 @@ Before each iteration, the policy may preempt requests, which gives back their K
 selects sequences. The shipped policies admit in the order of arrival and preempt nothing. An iteration cannot be
 interrupted. The iteration that completes a prompt produces the first output token, and each decode step produces one
 more. A sequence leaves the batch when it has all of its output tokens.
+
+A scheduler can be driven from outside, beside others: `offer` hands it a request, `advance` lets it work up to a time,
+and `next_event_ps` says when it has something to do next. `run` serves all requests in one go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import heapq
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from pimsim.base.errors import PluginError
 from pimsim.studies.serving.iteration_costs import Groups
 from pimsim.studies.serving.iteration_table import IterationRecord, IterationTable
+from pimsim.studies.serving.kv_memory import KvMemory, WholeReservation
 from pimsim.studies.serving.outside_policy import build_policy
-from pimsim.studies.serving.policies import POLICIES, Chosen, Limits, SchedulerState, ServedRequest
+from pimsim.studies.serving.policies import POLICIES, Chosen, Limits, SchedulerState
+from pimsim.studies.serving.served_request import ServedRequest
 from pimsim.studies.serving.step_cost import StepCost
 
 Progress = Callable[[int, int], None]
@@ -37,19 +43,22 @@ class Arrival(NamedTuple):
         prompt_tokens: Length of the prompt, tokens.
         output_tokens: Length of the output, tokens.
         kv_bytes: Largest size of the KV cache of the request, bytes.
+        entries: Tokens of the prompt whose KV entries the request brings along, for example from another machine. With
+            all of them, its first iteration is a decode step.
     """
 
     arrival_ps: int
     prompt_tokens: int
     output_tokens: int
     kv_bytes: int
+    entries: int = 0
 
 
 class Finished(NamedTuple):
     """A finished request.
 
     Attributes:
-        number: Index of the request in the order of arrival.
+        number: Index of the request in the order in which requests were offered.
         admitted_ps: Time of admission, ps.
         first_token_ps: End of the iteration that completed the prompt, ps.
         finished_ps: End of the iteration with the last output token, ps.
@@ -71,60 +80,139 @@ class Scheduler:
     `preemptions` counts preempted requests, and `recomputed_tokens` the KV entries that they have lost.
 
     Args:
-        arrivals: Requests in the order of arrival.
+        arrivals: Requests in the order of arrival; others can be offered later.
         limits: Limits of batch, KV cache and prompt tokens, and the policy.
         cost_of: Function that returns the cost of an iteration.
+        memory: Memory of the KV caches; None means that the whole cache of a request is reserved at its admission,
+            within `limits.kv_capacity_bytes`.
     """
 
-    def __init__(self, arrivals: Sequence[Arrival], limits: Limits, cost_of: CostOf) -> None:
-        self.arrivals, self.limits, self._cost_of = arrivals, limits, cost_of
+    def __init__(
+        self, arrivals: Iterable[Arrival], limits: Limits, cost_of: CostOf, memory: KvMemory | None = None
+    ) -> None:
+        self.arrivals: list[Arrival] = []
+        """All requests that were offered; their index is the number of the request."""
+        self.limits, self._cost_of = limits, cost_of
         self.finished: list[Finished] = []
         self.iterations = IterationTable()
         self.preemptions = 0
         self.recomputed_tokens = 0
         self._policy = build_policy(limits.policy)
-        self._state = SchedulerState(limits)
-        self._arrived = 0
+        self._state = SchedulerState(limits, memory or WholeReservation(limits.kv_capacity_bytes))
+        self._pending: list[tuple[int, int]] = []
+        """Heap of the arrival times and numbers of the requests that have not arrived yet."""
+        self._stuck = False
+        """Whether the policy admits none of the waiting requests, until another one arrives."""
         self._preemptions_without_output = 0
+        for each in arrivals:
+            self.offer(each)
+
+    @property
+    def now_ps(self) -> int:
+        """Present time of the scheduler: the end of its last iteration, or the time at which it last looked, ps."""
+        return self._state.now_ps
+
+    def offer(self, arrival: Arrival) -> int:
+        """Hand a request to the scheduler.
+
+        Args:
+            arrival: The request. Its arrival is not earlier than the limit of the last call of `advance`, but may be
+                during the last iteration, which can end after that limit.
+
+        Returns:
+            Number of the request.
+        """
+        number = len(self.arrivals)
+        self.arrivals.append(arrival)
+        heapq.heappush(self._pending, (arrival.arrival_ps, number))
+        if len(self.iterations) and arrival.arrival_ps <= self.iterations.last_end_ps:
+            self._note_arrivals()
+            self.iterations.add_waiting_to_last()
+        return number
+
+    def next_event_ps(self) -> int | None:
+        """Return the time at which the scheduler can do something next.
+
+        Returns:
+            Present time if a request is admitted or can be considered, else the next arrival, ps; None if there is
+            nothing to do until a request is offered.
+        """
+        if self._state.running or (self._state.waiting and not self._stuck):
+            return self._state.now_ps
+        return max(self._state.now_ps, self._pending[0][0]) if self._pending else None
+
+    def advance(self, limit_ps: int | None = None) -> None:
+        """Serve requests until the clock reaches a limit, or there is nothing to do before it.
+
+        An iteration that starts before the limit is finished, so the clock may be later afterwards.
+
+        Args:
+            limit_ps: Time, ps; None means no limit: all requests are served.
+        """
+        while (next_ps := self.next_event_ps()) is not None and (limit_ps is None or next_ps < limit_ps):
+            self._step(next_ps)
 
     def run(self, progress: Progress | None = None) -> None:
         """Serve all requests.
 
         Args:
             progress: Function to report progress to; None means no reports.
+
+        Raises:
+            PluginError: If the policy makes no progress.
         """
-        count, reported, state = len(self.arrivals), 0, self._state
-        while len(self.finished) < count:
-            self._preempt()
-            self._admit()
-            if state.running:
-                self._iterate()
-            else:
-                self._wait()
+        count, reported = len(self.arrivals), 0
+        while (next_ps := self.next_event_ps()) is not None:
+            self._step(next_ps)
             if progress is not None and (len(self.finished) - reported) * PROGRESS_STEPS >= count:
                 reported = len(self.finished)
                 progress(reported, count)
-
-    def _wait(self) -> None:
-        """Advance the time to the next arrival, because no request is admitted.
-
-        Raises:
-            PluginError: If no request will arrive, so that the policy would never admit one.
-        """
-        if self._arrived == len(self.arrivals):
+        if self._state.waiting:
             raise PluginError(
                 f"{POLICIES.describe(self.limits.policy)}: admits none of {len(self._state.waiting):,} waiting "
                 "requests while the machine is idle and no other request will arrive: no progress"
             )
-        self._state.now_ps = max(self._state.now_ps, self.arrivals[self._arrived].arrival_ps)
+
+    def _step(self, next_ps: int) -> None:
+        """Do what is next: one iteration, or find that no request is admitted.
+
+        Args:
+            next_ps: Time from `next_event_ps`, ps.
+        """
+        self._state.now_ps = next_ps
         self._note_arrivals()
+        self._preempt()
+        self._admit()
+        if self._state.running:
+            self._iterate()
+        else:
+            self._stuck = True
 
     def _note_arrivals(self) -> None:
-        arrivals, state = self.arrivals, self._state
-        while self._arrived < len(arrivals) and arrivals[self._arrived].arrival_ps <= state.now_ps:
-            each = arrivals[self._arrived]
-            state.waiting.append(ServedRequest(self._arrived, *each, fill_tokens=each.prompt_tokens))
-            self._arrived += 1
+        pending, state = self._pending, self._state
+        while pending and pending[0][0] <= state.now_ps:
+            _, number = heapq.heappop(pending)
+            each = self.arrivals[number]
+            self._enqueue(
+                ServedRequest(
+                    number,
+                    each.arrival_ps,
+                    each.prompt_tokens,
+                    each.output_tokens,
+                    each.kv_bytes,
+                    fill_tokens=each.prompt_tokens,
+                    entries=each.entries,
+                )
+            )
+            self._stuck = False
+
+    def _enqueue(self, request: ServedRequest) -> None:
+        """Insert a request into the waiting ones, which are in the order of arrival."""
+        waiting, key = self._state.waiting, (request.arrival_ps, request.number)
+        place = len(waiting)
+        while place and (waiting[place - 1].arrival_ps, waiting[place - 1].number) > key:
+            place -= 1
+        waiting.insert(place, request)
 
     def _preempt(self) -> None:
         """Take KV space back from the requests that the policy preempts; their KV entries are lost.
@@ -132,21 +220,24 @@ class Scheduler:
         Raises:
             PluginError: If the policy preempts again and again and no output token is produced in between.
         """
-        state = self._state
-        for each in self._policy.preempt(state):
-            state.running.remove(each)
-            state.kv_bytes -= each.kv_bytes
-            self.preemptions += 1
-            self.recomputed_tokens += each.entries
-            self._preemptions_without_output += 1
-            each.entries, each.fill_tokens = 0, each.prompt_tokens + each.produced
-            place = next((at for at, other in enumerate(state.waiting) if other.number > each.number), None)
-            state.waiting.insert(len(state.waiting) if place is None else place, each)
+        for each in self._policy.preempt(self._state):
+            self._send_back(each)
         if self._preemptions_without_output > len(self.arrivals):
             raise PluginError(
                 f"{POLICIES.describe(self.limits.policy)}: has preempted {self._preemptions_without_output:,} times "
                 "since the last output token: no progress"
             )
+
+    def _send_back(self, request: ServedRequest) -> None:
+        """Take the KV space of an admitted request and let it wait again; its KV entries are lost."""
+        self._state.running.remove(request)
+        self._state.memory.release(request)
+        self.preemptions += 1
+        self.recomputed_tokens += request.entries
+        self._preemptions_without_output += 1
+        request.entries, request.fill_tokens = 0, request.prompt_tokens + request.produced
+        self._enqueue(request)
+        self._stuck = False
 
     def _admit(self) -> None:
         state = self._state
@@ -161,11 +252,13 @@ class Scheduler:
             if each.admitted_ps < 0:
                 each.admitted_ps = state.now_ps
             state.running.append(each)
-            state.kv_bytes += each.kv_bytes
+            state.memory.admit(each)
 
     def _iterate(self) -> None:
         state = self._state
-        chosen = self._policy.select(state)
+        chosen = self._with_memory(self._policy.select(state))
+        if not chosen:
+            return
         shapes: dict[tuple[int, int], int] = {}
         prefills = outputs = new_tokens = 0
         for each, tokens in chosen:
@@ -199,6 +292,27 @@ class Scheduler:
         if any(each.produced == each.output_tokens for each, _ in chosen):
             state.running = [each for each in state.running if each.produced < each.output_tokens]
 
+    def _with_memory(self, chosen: Chosen) -> Chosen:
+        """Take KV space for the new entries of an iteration.
+
+        While there is none, the request that was admitted last is preempted, as in vLLM (Kwon et al., SOSP 2023).
+
+        Args:
+            chosen: Requests that the policy selects, each with its number of new tokens.
+
+        Returns:
+            Those of them that are not preempted.
+        """
+        state = self._state
+        grown: list[tuple[ServedRequest, int]] = []
+        preempted: list[ServedRequest] = []
+        for each, tokens in chosen:
+            while each not in preempted and not state.memory.grow(each, tokens):
+                preempted.append(state.running[-1])
+                self._send_back(state.running[-1])
+            grown.append((each, tokens))
+        return [(each, tokens) for each, tokens in grown if each not in preempted]
+
     def _attribute(self, chosen: Chosen, groups: Groups, cost: StepCost, new_tokens: int) -> None:
         """Add tokens and energy of an iteration to its sequences, and remove the sequences that are complete.
 
@@ -229,7 +343,7 @@ class Scheduler:
             each.produced += 1
             self._preemptions_without_output = 0
             if each.produced == each.output_tokens:
-                state.kv_bytes -= each.kv_bytes
+                state.memory.release(each)
                 self.finished.append(
                     Finished(
                         each.number,
