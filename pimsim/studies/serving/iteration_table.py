@@ -98,7 +98,8 @@ class IterationTable(Sequence[IterationRecord]):
 
     def add_waiting_to_last(self) -> None:
         """Count one more request that has arrived before the end of the last iteration and is not admitted."""
-        self._columns[COLUMNS.index("waiting")].values[-1] += 1
+        values = self._columns[COLUMNS.index("waiting")].values
+        values[-1] = int(values[-1]) + 1
 
     def column(self, name: str) -> Sequence[int | float]:
         """Return one column.

@@ -11,7 +11,7 @@ from pimsim.studies.serving.kv_memory import WholeReservation
 from pimsim.studies.serving.policies import Limits
 from pimsim.studies.serving.scheduler import Arrival, Scheduler
 from pimsim.studies.serving.served_request import ServedRequest
-from tests.pimsim.studies.serving.test_scheduler import NONE, Log, arrival, loads, run, times
+from tests.support.serving_loads import NONE, Log, arrival, loads, run, times
 
 
 @settings(max_examples=40)
