@@ -2,8 +2,8 @@
 
 The rules are those that vLLM publishes (docs/design/prefix_caching.md, revisions of 2026): a block without users is
 free, but keeps its content until it is needed; the block that has been free for longest is taken first, and of a
-sequence that ends, the last block becomes free first. So a block is never kept longer than the ones before it in a
-prefix, and a map from prefixes to blocks finds what a radix tree would find.
+sequence that ends, the last block becomes free first, so that prefixes lose their end first. A map from prefixes to
+blocks finds what a radix tree would find.
 """
 
 from __future__ import annotations
@@ -77,12 +77,13 @@ class BlockPool:
         self.free -= count
         self._held[owner] = self.held(owner) + count
 
-    def fill(self, owner: int, keys: Sequence[Key]) -> None:
-        """Note what the first blocks of an owner contain, from when it has been computed.
+    def fill(self, owner: int, first: int, keys: Sequence[Key]) -> None:
+        """Note what some blocks of an owner contain, from when it has been computed.
 
         Args:
             owner: Number of a request.
-            keys: Keys of its first blocks, in order.
+            first: Place of the first of these blocks among those of the owner, from 0.
+            keys: Keys of these blocks, in order.
         """
 
     def give_back(self, owner: int) -> None:
@@ -109,7 +110,8 @@ class SharedBlockPool(BlockPool):
         self._blocks_of: dict[int, list[int]] = {}
         self._users: dict[int, int] = {}
         self._key_of: dict[int, Key] = {}
-        self._block_of: dict[Key, int] = {}
+        self._blocks_with: dict[Key, dict[int, None]] = {}
+        """Blocks by content, in the order in which they were computed; two requests may have computed the same."""
 
     def held(self, owner: int) -> int:
         """Return the number of blocks of an owner.
@@ -133,7 +135,7 @@ class SharedBlockPool(BlockPool):
         """
         found = 0
         for key in keys:
-            if key not in self._block_of:
+            if key not in self._blocks_with:
                 break
             found += 1
         return found
@@ -147,7 +149,7 @@ class SharedBlockPool(BlockPool):
         Returns:
             Number of blocks.
         """
-        return sum(not self._users[self._block_of[key]] for key in keys)
+        return sum(not self._users[self._block(key)] for key in keys)
 
     def share(self, owner: int, keys: Sequence[Key]) -> None:
         """Give an owner kept blocks, before any other ones.
@@ -156,7 +158,7 @@ class SharedBlockPool(BlockPool):
             owner: Number of a request without blocks.
             keys: Keys of kept blocks, in order.
         """
-        blocks = [self._block_of[key] for key in keys]
+        blocks = [self._block(key) for key in keys]
         for block in blocks:
             if not self._users[block]:
                 del self._freed[block]
@@ -179,23 +181,26 @@ class SharedBlockPool(BlockPool):
             else:
                 block, _ = self._freed.popitem(last=False)
                 if (key := self._key_of.pop(block, None)) is not None:
-                    del self._block_of[key]
+                    del self._blocks_with[key][block]
+                    if not self._blocks_with[key]:
+                        del self._blocks_with[key]
             self._users[block] = 1
             own.append(block)
         self.free -= count
 
-    def fill(self, owner: int, keys: Sequence[Key]) -> None:
-        """Note what the first blocks of an owner contain, from when it has been computed.
+    def fill(self, owner: int, first: int, keys: Sequence[Key]) -> None:
+        """Note what some blocks of an owner contain, from when it has been computed.
 
-        A block with the content of another one is not merged with it, as in vLLM, and does not replace it.
+        A block with the content of another one is not merged with it, as in vLLM.
 
         Args:
             owner: Number of a request.
-            keys: Keys of its first blocks, in order.
+            first: Place of the first of these blocks among those of the owner, from 0.
+            keys: Keys of these blocks, in order.
         """
-        for block, key in zip(self._blocks_of[owner], keys, strict=False):
-            if block not in self._key_of and key not in self._block_of:
-                self._key_of[block], self._block_of[key] = key, block
+        for block, key in zip(self._blocks_of[owner][first : first + len(keys)], keys, strict=True):
+            self._key_of[block] = key
+            self._blocks_with.setdefault(key, {})[block] = None
 
     def give_back(self, owner: int) -> None:
         """Free all blocks of an owner that nobody else uses; the last one is the first to be taken again.
@@ -208,3 +213,6 @@ class SharedBlockPool(BlockPool):
             if not self._users[block]:
                 self._freed[block] = None
                 self.free += 1
+
+    def _block(self, key: Key) -> int:
+        return next(iter(self._blocks_with[key]))

@@ -57,6 +57,8 @@ class PagedMemory:
         self._watermark_blocks, self._keys_of = watermark_blocks, keys_of
         self._admitted: dict[int, ServedRequest] = {}
         self._keys: dict[int, Sequence[Key]] = {}
+        self._noted: dict[int, int] = {}
+        """Blocks of admitted requests that others can find; only of requests whose prompt has more."""
 
     @property
     def used_bytes(self) -> int:
@@ -108,7 +110,10 @@ class PagedMemory:
             request.entries = len(kept) * self.block_tokens
             self.counts.asked_tokens += request.fill_tokens
             self.counts.shared_tokens += request.entries
+            request.shared_tokens += request.entries
         self._admitted[number] = request
+        if self._keys.get(number):
+            self._noted[number] = len(kept)
         self._note_use()
 
     def grow(self, request: ServedRequest, tokens: int) -> bool:
@@ -121,8 +126,6 @@ class PagedMemory:
         Returns:
             False, and nothing is taken, if not enough blocks are free.
         """
-        if self._keys_of is not None:
-            self._note_content(request)
         missing = self.blocks_for(request.entries + tokens) - self.pool.held(request.number)
         if missing > 0:
             if missing > self.pool.free:
@@ -137,14 +140,14 @@ class PagedMemory:
         Args:
             request: The request.
         """
-        if self._keys_of is not None:
-            self._note_content(request)
+        self._note_content()
         room = self.pool.held(request.number) * self.block_tokens
         self.counts.released_tokens += room
         self.counts.unused_tokens += room - request.entries
         self.pool.give_back(request.number)
         self._admitted.pop(request.number, None)
         self._keys.pop(request.number, None)
+        self._noted.pop(request.number, None)
 
     def steps_that_fit(self, running: Sequence[ServedRequest]) -> int:
         """Return the number of decode iterations, one new token per request, before blocks are short.
@@ -205,18 +208,44 @@ class PagedMemory:
         """
         if self._keys_of is None or request.entries:
             return ()
+        self._note_content()
         keys = self._keys.get(request.number)
         if keys is None:
             keys = self._keys[request.number] = self._keys_of(request)
         most = (request.fill_tokens - 1) // self.block_tokens
         return keys[: min(most, self.pool.cached(keys))]
 
-    def _note_content(self, request: ServedRequest) -> None:
-        """Let others find the full blocks of the prompt that have been computed by now."""
-        full = min(request.entries, request.prompt_tokens) // self.block_tokens
-        keys = self._keys.get(request.number)
-        if keys is not None and full:
-            self.pool.fill(request.number, keys[:full])
+    def _note_content(self) -> None:
+        """Let others find the full blocks of prompts that have been computed by now."""
+        for number, noted in list(self._noted.items()):
+            each, keys = self._admitted[number], self._keys[number]
+            full = min(len(keys), each.entries // self.block_tokens)
+            if full > noted:
+                self.pool.fill(number, noted, keys[noted:full])
+                self._noted[number] = full
+            if full == len(keys):
+                del self._noted[number]
 
     def _note_use(self) -> None:
         self.counts.largest_blocks = max(self.counts.largest_blocks, self.pool.blocks - self.pool.free)
+
+
+def prefix_keys(
+    hashes: Sequence[int], hash_tokens: int, block_tokens: int, prompt_tokens: int
+) -> tuple[Key, ...]:
+    """Return what the full blocks of a prompt contain, as far as its hashes say.
+
+    A hash stands for its tokens and all before them, so that equal hashes of the last token of a block mean equal
+    blocks, also if blocks and hashes have different sizes.
+
+    Args:
+        hashes: Hashes of the prompt, in order.
+        hash_tokens: Tokens per hash.
+        block_tokens: Tokens per block.
+        prompt_tokens: Length of the prompt, tokens; the last hash may stand for fewer tokens.
+
+    Returns:
+        One key per full block.
+    """
+    known = min(prompt_tokens, len(hashes) * hash_tokens) // block_tokens
+    return tuple((hashes[((block + 1) * block_tokens - 1) // hash_tokens], block) for block in range(known))

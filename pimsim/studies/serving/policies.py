@@ -105,6 +105,16 @@ class Policy(Protocol):
             The request; None if no request is to be admitted now.
         """
 
+    def victim(self, state: SchedulerState) -> ServedRequest:
+        """Choose the admitted request that is preempted because the KV memory is full.
+
+        Args:
+            state: State of the scheduler, with at least one admitted request.
+
+        Returns:
+            The request.
+        """
+
     def select(self, state: SchedulerState) -> Chosen:
         """Choose the requests of the next iteration.
 
@@ -143,6 +153,17 @@ class PrefillFirst:
             The request.
         """
         return state.waiting[0]
+
+    def victim(self, state: SchedulerState) -> ServedRequest:
+        """Preempt the request that was admitted last.
+
+        Args:
+            state: State of the scheduler.
+
+        Returns:
+            The request.
+        """
+        return state.running[-1]
 
     def select(self, state: SchedulerState) -> Chosen:
         """Select prompts up to the limit of tokens, or all sequences for a decode step if there are no prompts.

@@ -22,8 +22,9 @@ from pimsim.studies.serving.iteration_table import IterationRecord, IterationTab
 from pimsim.studies.serving.kv_memory import KvMemory, WholeReservation
 from pimsim.studies.serving.outside_policy import build_policy
 from pimsim.studies.serving.policies import POLICIES, Chosen, Limits, SchedulerState
-from pimsim.studies.serving.served_request import ServedRequest
+from pimsim.studies.serving.served_request import NO_SERVICE, ServedRequest, Service
 from pimsim.studies.serving.step_cost import StepCost
+from pimsim.studies.serving.swap_space import SwapSpace
 
 Progress = Callable[[int, int], None]
 """Function of the number of finished and of all requests, called at most `PROGRESS_STEPS` times per run."""
@@ -52,6 +53,7 @@ class Arrival(NamedTuple):
     output_tokens: int
     kv_bytes: int
     entries: int = 0
+    service: Service = NO_SERVICE
 
 
 class Finished(NamedTuple):
@@ -64,6 +66,8 @@ class Finished(NamedTuple):
         finished_ps: End of the iteration with the last output token, ps.
         dynamic_energy_j: Share of the dynamic energy of its iterations, joules.
         leakage_energy_j: Share of the leakage energy of its iterations, joules.
+        preemptions: Number of times that it had to give its KV space back.
+        shared_tokens: Tokens that it did not have to process because the KV entries of its prefix were kept.
     """
 
     number: int
@@ -72,6 +76,8 @@ class Finished(NamedTuple):
     finished_ps: int
     dynamic_energy_j: float
     leakage_energy_j: float
+    preemptions: int = 0
+    shared_tokens: int = 0
 
 
 class Scheduler:
@@ -85,14 +91,20 @@ class Scheduler:
         cost_of: Function that returns the cost of an iteration.
         memory: Memory of the KV caches; None means that the whole cache of a request is reserved at its admission,
             within `limits.kv_capacity_bytes`.
+        swap: Memory for the KV entries of preempted requests; None means that they are computed again.
     """
 
     def __init__(
-        self, arrivals: Iterable[Arrival], limits: Limits, cost_of: CostOf, memory: KvMemory | None = None
+        self,
+        arrivals: Iterable[Arrival],
+        limits: Limits,
+        cost_of: CostOf,
+        memory: KvMemory | None = None,
+        swap: SwapSpace | None = None,
     ) -> None:
         self.arrivals: list[Arrival] = []
         """All requests that were offered; their index is the number of the request."""
-        self.limits, self._cost_of = limits, cost_of
+        self.limits, self._cost_of, self._swap = limits, cost_of, swap
         self.finished: list[Finished] = []
         self.iterations = IterationTable()
         self.preemptions = 0
@@ -202,6 +214,7 @@ class Scheduler:
                     each.kv_bytes,
                     fill_tokens=each.prompt_tokens,
                     entries=each.entries,
+                    service=each.service,
                 )
             )
             self._stuck = False
@@ -222,6 +235,7 @@ class Scheduler:
         """
         for each in self._policy.preempt(self._state):
             self._send_back(each)
+            self._preemptions_without_output += 1
         if self._preemptions_without_output > len(self.arrivals):
             raise PluginError(
                 f"{POLICIES.describe(self.limits.policy)}: has preempted {self._preemptions_without_output:,} times "
@@ -229,13 +243,14 @@ class Scheduler:
             )
 
     def _send_back(self, request: ServedRequest) -> None:
-        """Take the KV space of an admitted request and let it wait again; its KV entries are lost."""
+        """Take the KV space of an admitted request and let it wait again; its KV entries are swapped or lost."""
         self._state.running.remove(request)
         self._state.memory.release(request)
         self.preemptions += 1
-        self.recomputed_tokens += request.entries
-        self._preemptions_without_output += 1
-        request.entries, request.fill_tokens = 0, request.prompt_tokens + request.produced
+        request.preemptions += 1
+        if self._swap is None or not self._swap.store(request):
+            self.recomputed_tokens += request.entries
+            request.entries, request.fill_tokens = 0, request.prompt_tokens + request.produced
         self._enqueue(request)
         self._stuck = False
 
@@ -253,6 +268,8 @@ class Scheduler:
                 each.admitted_ps = state.now_ps
             state.running.append(each)
             state.memory.admit(each)
+            if self._swap is not None:
+                self._swap.load(each)
 
     def _iterate(self) -> None:
         state = self._state
@@ -269,7 +286,7 @@ class Scheduler:
             prefills += each.entries < each.fill_tokens
             outputs += context >= each.fill_tokens
         groups = tuple(sorted((*shape, sequences) for shape, sequences in shapes.items()))
-        cost = self._cost_of(groups, outputs)
+        cost = self._with_moves(self._cost_of(groups, outputs))
         start_ps, state.now_ps = state.now_ps, state.now_ps + cost.latency_ps
         self._note_arrivals()
         self.iterations.append(
@@ -282,7 +299,7 @@ class Scheduler:
                 running=len(state.running),
                 waiting=len(state.waiting),
                 kv_bytes=state.kv_bytes,
-                dynamic_energy_j=cost.shared_j + sum(cost.attention_j),
+                dynamic_energy_j=cost.shared_j + sum(cost.attention_j) + cost.moves_j,
                 leakage_energy_j=cost.leakage_j,
                 estimated=cost.estimated,
                 traffic=cost.traffic,
@@ -295,7 +312,8 @@ class Scheduler:
     def _with_memory(self, chosen: Chosen) -> Chosen:
         """Take KV space for the new entries of an iteration.
 
-        While there is none, the request that was admitted last is preempted, as in vLLM (Kwon et al., SOSP 2023).
+        While there is none, a request is preempted: the one that was admitted last, as in vLLM (Kwon et al., SOSP
+        2023), unless the policy chooses another one.
 
         Args:
             chosen: Requests that the policy selects, each with its number of new tokens.
@@ -308,10 +326,21 @@ class Scheduler:
         preempted: list[ServedRequest] = []
         for each, tokens in chosen:
             while each not in preempted and not state.memory.grow(each, tokens):
-                preempted.append(state.running[-1])
-                self._send_back(state.running[-1])
+                preempted.append(self._policy.victim(state))
+                self._send_back(preempted[-1])
             grown.append((each, tokens))
         return [(each, tokens) for each, tokens in grown if each not in preempted]
+
+    def _with_moves(self, cost: StepCost) -> StepCost:
+        """Add the moves of KV caches before an iteration to its cost; their energy is attributed already."""
+        moves = None if self._swap is None else self._swap.take_pending()
+        if moves is None:
+            return cost
+        return cost._replace(
+            latency_ps=cost.latency_ps + moves.latency_ps,
+            moves_j=moves.energy_j,
+            traffic=cost.traffic + moves.traffic,
+        )
 
     def _attribute(self, chosen: Chosen, groups: Groups, cost: StepCost, new_tokens: int) -> None:
         """Add tokens and energy of an iteration to its sequences, and remove the sequences that are complete.
@@ -352,5 +381,7 @@ class Scheduler:
                         state.now_ps,
                         each.dynamic_energy_j,
                         each.leakage_energy_j,
+                        each.preemptions,
+                        each.shared_tokens,
                     )
                 )

@@ -21,6 +21,7 @@ class StepCost(NamedTuple):
         terms: What the simulated runs count and leave out, as numbers of `AccountingTerms`; each with the fraction of
             it that the iteration takes.
         short_of_port: 1 if the accesses of the global buffer need its port for longer than the iteration, else 0.
+        moves_j: Energy of KV caches that are moved before the iteration, which belongs to their requests, joules.
     """
 
     latency_ps: int
@@ -31,6 +32,7 @@ class StepCost(NamedTuple):
     traffic: MemoryTraffic = NO_TRAFFIC
     terms: tuple[tuple[int, float], ...] = ()
     short_of_port: int = 0
+    moves_j: float = 0.0
 
     @property
     def energy_j(self) -> float:
