@@ -80,8 +80,29 @@ class Finished(NamedTuple):
     shared_tokens: int = 0
 
 
+class Cancelled(NamedTuple):
+    """A request that was cancelled before it was complete.
+
+    Attributes:
+        number: Index of the request in the order in which requests were offered.
+        admitted_ps: Time of its first admission, ps; -1 if it was never admitted.
+        cancelled_ps: Time at which it left: that of its cancellation, or the end of the iteration during which it was
+            cancelled, ps.
+        produced: Output tokens so far.
+        dynamic_energy_j: Share of the dynamic energy of its iterations, joules.
+        leakage_energy_j: Share of the leakage energy of its iterations, joules.
+    """
+
+    number: int
+    admitted_ps: int
+    cancelled_ps: int
+    produced: int
+    dynamic_energy_j: float
+    leakage_energy_j: float
+
+
 class Scheduler:
-    """Scheduler of one run. `finished` and `iterations` contain the records so far.
+    """Scheduler of one run. `finished`, `cancelled` and `iterations` contain the records so far.
 
     `preemptions` counts preempted requests, and `recomputed_tokens` the KV entries that they have lost.
 
@@ -106,13 +127,17 @@ class Scheduler:
         """All requests that were offered; their index is the number of the request."""
         self.limits, self._cost_of, self._swap = limits, cost_of, swap
         self.finished: list[Finished] = []
+        self.cancelled: list[Cancelled] = []
         self.iterations = IterationTable()
         self.preemptions = 0
         self.recomputed_tokens = 0
         self._policy = build_policy(limits.policy)
         self._state = SchedulerState(limits, memory or WholeReservation(limits.kv_capacity_bytes))
         self._pending: list[tuple[int, int]] = []
-        """Heap of the arrival times and numbers of the requests that have not arrived yet."""
+        """Heap of the arrival times and numbers of the requests that have not arrived yet, and of the times of
+        cancellations, with the number -1 - n for request n."""
+        self._cancelling: list[int] = []
+        """Numbers of the requests whose time of cancellation has come since the last iteration."""
         self._stuck = False
         """Whether the policy admits none of the waiting requests, until another one arrives."""
         self._preemptions_without_output = 0
@@ -137,6 +162,8 @@ class Scheduler:
         number = len(self.arrivals)
         self.arrivals.append(arrival)
         heapq.heappush(self._pending, (arrival.arrival_ps, number))
+        if arrival.service.cancel_ps is not None:
+            heapq.heappush(self._pending, (arrival.service.cancel_ps, -1 - number))
         if len(self.iterations) and arrival.arrival_ps <= self.iterations.last_end_ps:
             self._note_arrivals()
             self.iterations.add_waiting_to_last()
@@ -176,8 +203,9 @@ class Scheduler:
         count, reported = len(self.arrivals), 0
         while (next_ps := self.next_event_ps()) is not None:
             self._step(next_ps)
-            if progress is not None and (len(self.finished) - reported) * PROGRESS_STEPS >= count:
-                reported = len(self.finished)
+            done = len(self.finished) + len(self.cancelled)
+            if progress is not None and (done - reported) * PROGRESS_STEPS >= count:
+                reported = done
                 progress(reported, count)
         if self._state.waiting:
             raise PluginError(
@@ -193,6 +221,7 @@ class Scheduler:
         """
         self._state.now_ps = next_ps
         self._note_arrivals()
+        self._cancel()
         self._preempt()
         self._admit()
         if self._state.running:
@@ -204,6 +233,9 @@ class Scheduler:
         pending, state = self._pending, self._state
         while pending and pending[0][0] <= state.now_ps:
             _, number = heapq.heappop(pending)
+            if number < 0:
+                self._cancelling.append(-1 - number)
+                continue
             each = self.arrivals[number]
             self._enqueue(
                 ServedRequest(
@@ -226,6 +258,24 @@ class Scheduler:
         while place and (waiting[place - 1].arrival_ps, waiting[place - 1].number) > key:
             place -= 1
         waiting.insert(place, request)
+
+    def _cancel(self) -> None:
+        """Remove the requests whose time of cancellation has come, if they are not complete."""
+        state = self._state
+        for number in self._cancelling:
+            waiting = next((each for each in state.waiting if each.number == number), None)
+            running = next((each for each in state.running if each.number == number), None)
+            if waiting is not None:
+                state.waiting.remove(waiting)
+            if running is not None:
+                state.running.remove(running)
+                state.memory.release(running)
+            if (each := waiting or running) is not None:
+                if self._swap is not None:
+                    self._swap.forget(each)
+                energies_j = each.dynamic_energy_j, each.leakage_energy_j
+                self.cancelled.append(Cancelled(number, each.admitted_ps, state.now_ps, each.produced, *energies_j))
+        self._cancelling.clear()
 
     def _preempt(self) -> None:
         """Take KV space back from the requests that the policy preempts; their KV entries are lost.
