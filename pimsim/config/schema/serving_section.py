@@ -100,6 +100,11 @@ class ServingConfig(Section):
 
     @model_validator(mode="after")
     def _swaps_have_a_tier(self) -> ServingConfig:
+        if self.preemption == "swap" and self.kv_block_tokens is None:
+            raise ValueError(
+                "preemption is 'swap', but whole KV caches are reserved, so that none is swapped; set kv_block_tokens, "
+                "such as 16"
+            )
         if self.preemption == "swap" and self.swap_tier is None:
             raise ValueError("preemption is 'swap', but swap_tier is null; name a tier, such as {preset: ddr5}")
         if self.swap_tier is not None and self.swap_tier.kind == "memory":

@@ -1,4 +1,4 @@
-"""A request as the scheduler, its policy and the KV memory see it."""
+"""A request as the scheduler, its policy and the KV memory see it, and what is left of it when it leaves."""
 
 from __future__ import annotations
 
@@ -65,3 +65,48 @@ class ServedRequest:
     service: Service = NO_SERVICE
     preemptions: int = 0
     shared_tokens: int = 0
+
+
+class Finished(NamedTuple):
+    """A finished request.
+
+    Attributes:
+        number: Index of the request in the order in which requests were offered.
+        admitted_ps: Time of admission, ps.
+        first_token_ps: End of the iteration that completed the prompt, ps.
+        finished_ps: End of the iteration with the last output token, ps.
+        dynamic_energy_j: Share of the dynamic energy of its iterations, joules.
+        leakage_energy_j: Share of the leakage energy of its iterations, joules.
+        preemptions: Number of times that it had to give its KV space back.
+        shared_tokens: Tokens that it did not have to process because the KV entries of its prefix were kept.
+    """
+
+    number: int
+    admitted_ps: int
+    first_token_ps: int
+    finished_ps: int
+    dynamic_energy_j: float
+    leakage_energy_j: float
+    preemptions: int = 0
+    shared_tokens: int = 0
+
+
+class Cancelled(NamedTuple):
+    """A request that was cancelled before it was complete.
+
+    Attributes:
+        number: Index of the request in the order in which requests were offered.
+        admitted_ps: Time of its first admission, ps; -1 if it was never admitted.
+        cancelled_ps: Time at which it left: that of its cancellation, or the end of the iteration during which it was
+            cancelled, ps.
+        produced: Output tokens so far.
+        dynamic_energy_j: Share of the dynamic energy of its iterations, joules.
+        leakage_energy_j: Share of the leakage energy of its iterations, joules.
+    """
+
+    number: int
+    admitted_ps: int
+    cancelled_ps: int
+    produced: int
+    dynamic_energy_j: float
+    leakage_energy_j: float

@@ -12,6 +12,7 @@ from pimsim.base.plugins import plugin_records
 from pimsim.base.shipped_files import find_requests
 from pimsim.base.units import ps_to_s, to_ps
 from pimsim.config.schema import Config
+from pimsim.hardware.kv_tier import KvTier
 from pimsim.hardware.machine import build_machine
 from pimsim.hardware.technology import technology_notes
 from pimsim.importers.request_traces.request_trace import RequestTrace
@@ -25,14 +26,20 @@ from pimsim.mapping.run_accounting import spill_item
 from pimsim.results.accounting import BETWEEN_ITERATIONS, IDLE_LEAKAGE, LEAKAGE, SPILLED, Accounting, CostItem
 from pimsim.studies.serving.iteration_costs import Groups, StepCheck, StepCosts
 from pimsim.studies.serving.kv_space import KVSpace, check_longest_context, kv_space, serving_footprints
-from pimsim.studies.serving.policies import Limits
-from pimsim.studies.serving.scheduler import Arrival, Progress, Scheduler
-from pimsim.studies.serving.serving_result import RequestRecord, ServingResult
+from pimsim.studies.serving.kv_usage import KvUsage
+from pimsim.studies.serving.policies import SHIPPED_POLICIES, Limits
+from pimsim.studies.serving.request_records import cancelled_records, request_records
+from pimsim.studies.serving.scheduler import Progress, Scheduler
+from pimsim.studies.serving.serving_memory import arrivals_of, paged_memory, swap_space
+from pimsim.studies.serving.serving_result import ServingResult
 from pimsim.studies.serving.step_cost import StepCost
 from pimsim.version import __version__
 from workloads.random_requests import poisson_requests as _poisson_requests
 from workloads.requests import Request, check_requests
 from workloads.workload_errors import WorkloadError
+
+
+SWAPS = "KV swaps"
 
 
 class ServingInterrupted(KeyboardInterrupt):
@@ -156,12 +163,13 @@ def serve(
         policy=config.serving.policy,
         prefill_tokens=config.serving.prefill_tokens,
         kv_capacity_bytes=space.capacity_bytes,
+        decodes_in_budget=config.serving.decodes_in_budget,
+        slo_tpot_ps=None if config.serving.slo_tpot_s is None else to_ps(config.serving.slo_tpot_s),
     )
-    _check_capacity(config, requests, space, costs)
-    arrivals = [
-        Arrival(to_ps(each.arrival_s), each.prompt_tokens, each.output_tokens, costs.kv_bytes(each.kv_entries))
-        for each in requests
-    ]
+    memory = paged_memory(config, space, requests, costs.kv_bytes)
+    swap = swap_space(config, memory)
+    if memory is None:
+        _check_capacity(config, requests, space, costs)
     short_of_port = 0
 
     def cost_of(groups: Groups, outputs: int) -> StepCost:
@@ -170,20 +178,27 @@ def serve(
         short_of_port += cost.short_of_port
         return cost
 
-    scheduler = Scheduler(arrivals, limits, cost_of)
+    arrivals = arrivals_of(config, requests, costs.kv_bytes)
+    scheduler = Scheduler(arrivals, limits, cost_of, memory, swap)
+
+    def result_of(check: StepCheck) -> ServingResult:
+        simulations = costs.simulations - simulated_before
+        usage = None
+        if memory is not None:
+            usage = KvUsage.of(memory, swap, scheduler.preemptions, scheduler.recomputed_tokens)
+        return _result(config, requests, scheduler, costs, check, simulations, short_of_port, usage)
+
     costs.accounting()  # drops that of an earlier run with the same costs, which may have failed
     try:
         scheduler.run(progress)
+        if not scheduler.finished:
+            raise WorkloadInputError(f"all {len(requests):,} requests were cancelled (cancel_s) before they were complete")
         check = costs.check()
     except KeyboardInterrupt:
         if not scheduler.finished:
             raise
-        check = StepCheck(0, 0.0, 0.0)
-        simulations = costs.simulations - simulated_before
-        result = _result(config, requests, scheduler, costs, check, simulations, short_of_port)
-        raise ServingInterrupted(result) from None
-    simulations = costs.simulations - simulated_before
-    return _result(config, requests, scheduler, costs, check, simulations, short_of_port)
+        raise ServingInterrupted(result_of(StepCheck(0, 0.0, 0.0))) from None
+    return result_of(check)
 
 
 def _check_capacity(config: Config, requests: Sequence[Request], space: KVSpace, costs: StepCosts) -> None:
@@ -208,19 +223,15 @@ def _result(
     check: StepCheck,
     simulations: int,
     short_of_port: int,
+    usage: KvUsage | None,
 ) -> ServingResult:
-    records = []
-    for done in sorted(scheduler.finished):
-        request, (arrival_ps, *_) = requests[done.number], scheduler.arrivals[done.number]
-        shape = request.id, request.prompt_tokens, request.output_tokens
-        records.append(RequestRecord._make((*shape, arrival_ps, *done[1:], request.prefix_hashes)))
     estimated = any(each.estimated for each in scheduler.iterations)
     return ServingResult(
         config=config,
         version=__version__,
         model=costs.spec.name,
         offered=len(requests),
-        requests=tuple(records),
+        requests=request_records(requests, scheduler),
         iterations=scheduler.iterations,
         method="parts" if config.schedule == "serial" else "grid" if estimated else "whole",
         simulations=simulations,
@@ -236,21 +247,40 @@ def _result(
             *port_notes_of_iterations(short_of_port, len(scheduler.iterations)),
             *spill_notes(config, _spilled_bytes(config, costs, scheduler)),
             *_preemption_notes(config, scheduler),
+            *_unused_notes(config, requests),
         ),
-        accounting=_accounting(config, costs, scheduler),
+        accounting=_accounting(config, costs, scheduler, usage),
         plugins=plugin_records(),
+        kv_usage=usage,
+        cancelled=cancelled_records(requests, scheduler),
     )
 
 
 def _preemption_notes(config: Config, scheduler: Scheduler) -> tuple[str, ...]:
     if not scheduler.preemptions:
         return ()
+    who = f"the policy {config.serving.policy}"
+    if config.serving.kv_block_tokens is not None:
+        who = "sequences needed blocks of the KV memory when none was free, which"
     note = (
-        f"the policy {config.serving.policy} preempted {scheduler.preemptions:,} "
+        f"{who} preempted {scheduler.preemptions:,} "
         f"time{'s' * (scheduler.preemptions != 1)}; time and energy contain the "
         f"{scheduler.recomputed_tokens:,} KV entries that were computed again"
     )
     return (note,)
+
+
+def _unused_notes(config: Config, requests: Sequence[Request]) -> tuple[str, ...]:
+    """Name what requests state and the config does not use."""
+    notes = []
+    if not config.serving.prefix_sharing and any(each.prefix_hashes for each in requests):
+        notes.append(
+            "requests have hashes of prefixes, but each prompt is computed as a whole; serving.prefix_sharing shares them"
+        )
+    if config.serving.policy in SHIPPED_POLICIES and config.serving.policy != "priority":
+        if any(each.priority for each in requests):
+            notes.append(f"requests have priorities, which the policy {config.serving.policy} does not use")
+    return tuple(notes)
 
 
 def _spilled_bytes(config: Config, costs: StepCosts, scheduler: Scheduler) -> int:
@@ -272,7 +302,7 @@ def _spilled_in_all(config: Config, costs: StepCosts, scheduler: Scheduler) -> i
     )
 
 
-def _accounting(config: Config, costs: StepCosts, scheduler: Scheduler) -> Accounting:
+def _accounting(config: Config, costs: StepCosts, scheduler: Scheduler, usage: KvUsage | None) -> Accounting:
     """Return what all iterations count and leave out.
 
     Without power gating, the leakage is that of the whole machine over all iterations, not the sum over the slices of
@@ -284,6 +314,7 @@ def _accounting(config: Config, costs: StepCosts, scheduler: Scheduler) -> Accou
         config: Config of the run.
         costs: Costs of the iterations.
         scheduler: The finished scheduler.
+        usage: Use of the paged KV memory; None if it has no pages.
 
     Returns:
         The accounting.
@@ -294,7 +325,10 @@ def _accounting(config: Config, costs: StepCosts, scheduler: Scheduler) -> Accou
     left_out = [item for item in total.left_out if item.name not in (IDLE_LEAKAGE, SPILLED)]
     if charged_j:
         counted.append(CostItem(LEAKAGE, 0, charged_j))
-    first_ps = min(scheduler.arrivals[each.number].arrival_ps for each in scheduler.finished)
+    if usage is not None and usage.swaps_out:
+        counted.append(CostItem(SWAPS, usage.swap_ps, usage.swap_energy_j))
+    left = (*scheduler.finished, *scheduler.cancelled)
+    first_ps = min(scheduler.arrivals[each.number].arrival_ps for each in left)
     span_ps = scheduler.iterations[-1].end_ps - first_ps
     between_ps = span_ps - sum(each.end_ps - each.start_ps for each in scheduler.iterations)
     if between_j := costs.idle_power_w * ps_to_s(between_ps):
@@ -307,4 +341,9 @@ def _accounting(config: Config, costs: StepCosts, scheduler: Scheduler) -> Accou
     if spilled_bytes := _spilled_in_all(config, costs, scheduler):
         at = next((number for number, item in enumerate(left_out) if item.once), len(left_out))
         left_out.insert(at, spill_item(build_machine(config.machine), spilled_bytes))
+    tier = config.serving.swap_tier
+    if usage is not None and config.serving.preemption == "swap" and tier is not None:
+        if background_j := KvTier(tier).leakage_w() * ps_to_s(span_ps):
+            at = next((number for number, item in enumerate(left_out) if item.once), len(left_out))
+            left_out.insert(at, CostItem(f"background power of {tier.name}, for swaps", 0, background_j))
     return Accounting(tuple(counted), tuple(left_out)).longest_first()
