@@ -98,6 +98,11 @@ class ServingConfig(Section):
     )
     speculation: SpeculationConfig
 
+    @property
+    def step_tokens(self) -> int:
+        """Largest number of new tokens of a decode step of a sequence: 1, and the drafted tokens."""
+        return 1 if self.speculation.method is None else 1 + self.speculation.tokens
+
     @model_validator(mode="after")
     def _swaps_have_a_tier(self) -> ServingConfig:
         if self.preemption == "swap" and self.kv_block_tokens is None:
@@ -119,11 +124,11 @@ class ServingConfig(Section):
 
     @model_validator(mode="after")
     def _a_batch_fits_the_budget(self) -> ServingConfig:
-        budget = self.prefill_tokens
-        if self.decodes_in_budget and budget is not None and budget < self.max_batch:
+        budget, least = self.prefill_tokens, self.max_batch * self.step_tokens
+        if self.decodes_in_budget and budget is not None and budget < least:
             raise ValueError(
-                f"decodes_in_budget needs prefill_tokens of at least max_batch, {self.max_batch:,}, not {budget:,}: one "
-                "token for each sequence"
+                f"decodes_in_budget needs prefill_tokens of at least {least:,}, not {budget:,}: those of a decode step of "
+                f"max_batch sequences with {self.step_tokens} each"
             )
         return self
 

@@ -100,6 +100,7 @@ def _headline(result: ServingResult) -> RichTable:
         ("", f"{quantity(result.energy_j, '_j')} in total", f"{quantity(result.idle_energy_j, '_j')} while idle"),
         power_row(result.power, charged=result.config.leakage_gating != "not_charged"),
         *_level_rows(result),
+        *_speculation_rows(result),
         ("iterations", f"{len(result.iterations):,}", f"{_METHODS[result.method]} ({result.simulations:,} runs)"),
         ("checked", *_checked(result)),
         *adc_rows(result.config),
@@ -151,6 +152,24 @@ def _level_rows(result: ServingResult) -> Iterator[tuple[str, str, str]]:
             counted(len(result.cancelled), "request"),
             f"{counted(tokens, 'output token')} and {quantity(energy_j, '_j')} until then",
         )
+
+
+def _speculation_rows(result: ServingResult) -> Iterator[tuple[str, str, str]]:
+    figures = result.speculation
+    if figures is None:
+        return
+    summary = figures.summary(result.busy_ps, result.energy_j)
+    yield (
+        "speculation",
+        f"{figures.tokens_per_step:.3g} tokens per verifying step",
+        f"{figures.accepted_tokens:,} of {figures.drafted_tokens:,} drafted tokens accepted",
+    )
+    yield (
+        "",
+        f"{summary['speculation_speedup']:.3g} times as fast as without it",
+        f"{summary['speculation_energy_ratio']:.3g} times the energy; drafts {_time(figures.draft_ps)}, "
+        f"{quantity(figures.draft_energy_j, '_j')}",
+    )
 
 
 def _checked(result: ServingResult) -> tuple[str, str]:

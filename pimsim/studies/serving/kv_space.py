@@ -57,7 +57,8 @@ def kv_space(config: Config, spec: ModelSpec, requests: Sequence[Request]) -> KV
     capacity = config.machine.memory.capacity_bytes
     if capacity is None or "memory" in config.machine.outside:
         return KVSpace(None)
-    tokens, outputs = largest_iteration(config.serving, requests), min(config.serving.max_batch, len(requests))
+    tokens = largest_iteration(config.serving, requests)
+    outputs = min(config.serving.max_batch, len(requests)) * config.serving.step_tokens
     chips = serving_footprints(config, spec, tokens, outputs)
     check_memory_capacity(config.machine, spec.name, [replace(each, kv_bytes=0) for each in chips])
     total_kv = sum(each.kv_bytes for each in chips)
@@ -148,4 +149,5 @@ def largest_iteration(limits: ServingConfig, requests: Sequence[Request]) -> int
     else:
         prefill = min(together, max(prompts[0], limits.prefill_tokens))
     batch = min(limits.max_batch, len(prompts))
-    return max(batch, prefill + (batch if registered or mixed else 0))
+    decode = batch * limits.step_tokens
+    return max(decode, prefill + (decode if registered or mixed else 0))

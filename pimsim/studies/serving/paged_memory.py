@@ -46,15 +46,22 @@ class PagedMemory:
         block_bytes: Size of a block, bytes.
         watermark_blocks: Blocks that an admission leaves free, unless no request is admitted.
         keys_of: Function that returns what the blocks of a prompt contain; None means that nothing is shared.
+        step_tokens: Largest number of new tokens of a decode step.
     """
 
     def __init__(
-        self, blocks: int, block_tokens: int, block_bytes: int, watermark_blocks: int, keys_of: KeysOf | None = None
+        self,
+        blocks: int,
+        block_tokens: int,
+        block_bytes: int,
+        watermark_blocks: int,
+        keys_of: KeysOf | None = None,
+        step_tokens: int = 1,
     ) -> None:
         self.block_tokens, self.block_bytes = block_tokens, block_bytes
         self.counts = PageCounts()
         self.pool = BlockPool(blocks) if keys_of is None else SharedBlockPool(blocks)
-        self._watermark_blocks, self._keys_of = watermark_blocks, keys_of
+        self._watermark_blocks, self._keys_of, self._step_tokens = watermark_blocks, keys_of, step_tokens
         self._admitted: dict[int, ServedRequest] = {}
         self._keys: dict[int, Sequence[Key]] = {}
         self._noted: dict[int, int] = {}
@@ -83,18 +90,21 @@ class PagedMemory:
             request: The request.
 
         Returns:
-            True if there are blocks for its tokens beside the next token of each admitted request, and a watermark.
+            True if there are blocks for its tokens beside the next tokens of each admitted request, and a watermark.
         """
         kept = self._kept(request)
         needed = self._at_admission(request) - len(kept) + self.pool.unused(kept)
         if self._admitted:
             needed += self._watermark_blocks
-            needed += sum(
-                self.pool.held(number) < self.blocks_for(each.entries + 1)
-                for number, each in self._admitted.items()
-                if each.entries >= each.fill_tokens
-            )
+            needed += sum(self._next_blocks(each) for each in self._admitted.values())
         return needed <= self.pool.free
+
+    def _next_blocks(self, request: ServedRequest) -> int:
+        """Return the blocks that the next decode step of an admitted request needs beyond those that it has."""
+        if request.entries < request.fill_tokens:
+            return 0
+        entries = min(request.entries + self._step_tokens, request.prompt_tokens + request.output_tokens - 1)
+        return max(0, self.blocks_for(entries) - self.pool.held(request.number))
 
     def admit(self, request: ServedRequest) -> None:
         """Take the blocks of a request that fits, and set `request.entries` to what is kept of its prefix.

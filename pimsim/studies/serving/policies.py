@@ -28,8 +28,9 @@ class Limits:
         policy: "prefill_first", "decode_first", "mixed" (docs/serving.md), or the name of a registered policy.
         prefill_tokens: Largest number of prompt tokens per iteration; None means no limit.
         kv_capacity_bytes: Memory that is left for KV caches, bytes; None means no limit.
-        decodes_in_budget: Whether each decode step takes a token of `prefill_tokens`.
+        decodes_in_budget: Whether decode steps take tokens of `prefill_tokens`.
         slo_tpot_ps: Longest wanted time per later token, ps; None means no limit.
+        step_tokens: Largest number of new tokens of a decode step: 1, and the drafted tokens.
     """
 
     max_batch: int
@@ -38,6 +39,7 @@ class Limits:
     kv_capacity_bytes: int | None
     decodes_in_budget: bool = False
     slo_tpot_ps: int | None = None
+    step_tokens: int = 1
 
 
 @dataclass(slots=True)
@@ -185,7 +187,7 @@ class PrefillFirst:
         chosen = [(each, 1) for each in state.running if each.entries >= each.fill_tokens] if self.mixed else []
         budget = state.limits.prefill_tokens
         if budget is not None and state.limits.decodes_in_budget:
-            budget = max(0, budget - len(chosen))
+            budget = max(0, budget - state.limits.step_tokens * len(chosen))
         for index, each in enumerate(prefilling):
             tokens = each.fill_tokens - each.entries
             if budget is not None and tokens > budget:

@@ -23,6 +23,7 @@ from pimsim.studies.serving.kv_memory import KvMemory, WholeReservation
 from pimsim.studies.serving.outside_policy import build_policy
 from pimsim.studies.serving.policies import POLICIES, Chosen, Limits, SchedulerState
 from pimsim.studies.serving.served_request import NO_SERVICE, Cancelled, Finished, ServedRequest, Service
+from pimsim.studies.serving.speculation import Speculation
 from pimsim.studies.serving.step_cost import StepCost
 from pimsim.studies.serving.swap_space import SwapSpace
 
@@ -68,6 +69,7 @@ class Scheduler:
         memory: Memory of the KV caches; None means that the whole cache of a request is reserved at its admission,
             within `limits.kv_capacity_bytes`.
         swap: Memory for the KV entries of preempted requests; None means that they are computed again.
+        speculation: Drafts of the sequences that decode; None means one token per step.
     """
 
     def __init__(
@@ -77,16 +79,19 @@ class Scheduler:
         cost_of: CostOf,
         memory: KvMemory | None = None,
         swap: SwapSpace | None = None,
+        speculation: Speculation | None = None,
     ) -> None:
         self.arrivals: list[Arrival] = []
         """All requests that were offered; their index is the number of the request."""
-        self.limits, self._cost_of, self._swap = limits, cost_of, swap
+        self.limits, self._cost_of, self._swap, self._speculation = limits, cost_of, swap, speculation
         self.finished: list[Finished] = []
         self.cancelled: list[Cancelled] = []
         self.iterations = IterationTable()
         self.preemptions = 0
         self.recomputed_tokens = 0
         self._policy = build_policy(limits.policy)
+        if swap is not None or speculation is not None:
+            self._policy.steady = False  # each iteration has costs of its own
         self._state = SchedulerState(limits, memory or WholeReservation(limits.kv_capacity_bytes))
         self._pending: list[tuple[int, int]] = []
         """Heap of the arrival times and numbers of the requests that have not arrived yet, and of the times of
@@ -255,6 +260,8 @@ class Scheduler:
         request.preemptions += 1
         if self._swap is None or not self._swap.store(request):
             self.recomputed_tokens += request.entries
+            if self._speculation is not None:
+                self._speculation.forget(request)
             request.entries, request.fill_tokens = 0, request.prompt_tokens + request.produced
         self._enqueue(request)
         self._stuck = False
@@ -278,7 +285,10 @@ class Scheduler:
 
     def _iterate(self) -> None:
         state = self._state
-        chosen = self._with_memory(self._policy.select(state))
+        chosen = self._policy.select(state)
+        if self._speculation is not None:
+            chosen = self._speculation.extended(chosen)
+        chosen = self._with_memory(chosen)
         if not chosen:
             return
         shapes: dict[tuple[int, int], int] = {}
@@ -288,10 +298,13 @@ class Scheduler:
             shape = (tokens, context)
             shapes[shape] = shapes.get(shape, 0) + 1
             new_tokens += tokens
-            prefills += each.entries < each.fill_tokens
-            outputs += context >= each.fill_tokens
+            if each.entries < each.fill_tokens:
+                prefills += 1
+                outputs += context >= each.fill_tokens
+            else:
+                outputs += tokens
         groups = tuple(sorted((*shape, sequences) for shape, sequences in shapes.items()))
-        cost = self._with_moves(self._cost_of(groups, outputs))
+        cost = self._with_extras(self._cost_of(groups, outputs), chosen)
         start_ps, state.now_ps = state.now_ps, state.now_ps + cost.latency_ps
         self._note_arrivals()
         self.iterations.append(
@@ -304,7 +317,7 @@ class Scheduler:
                 running=len(state.running),
                 waiting=len(state.waiting),
                 kv_bytes=state.kv_bytes,
-                dynamic_energy_j=cost.shared_j + sum(cost.attention_j) + cost.moves_j,
+                dynamic_energy_j=cost.shared_j + sum(cost.attention_j) + cost.apart_j,
                 leakage_energy_j=cost.leakage_j,
                 estimated=cost.estimated,
                 traffic=cost.traffic,
@@ -336,16 +349,16 @@ class Scheduler:
             grown.append((each, tokens))
         return [(each, tokens) for each, tokens in grown if each not in preempted]
 
-    def _with_moves(self, cost: StepCost) -> StepCost:
-        """Add the moves of KV caches before an iteration to its cost; their energy is attributed already."""
-        moves = None if self._swap is None else self._swap.take_pending()
-        if moves is None:
-            return cost
-        return cost._replace(
-            latency_ps=cost.latency_ps + moves.latency_ps,
-            moves_j=moves.energy_j,
-            traffic=cost.traffic + moves.traffic,
-        )
+    def _with_extras(self, cost: StepCost, chosen: Chosen) -> StepCost:
+        """Add moves of KV caches and the draft model to the cost of an iteration; their energy is attributed here."""
+        if self._swap is not None and (moves := self._swap.take_pending()) is not None:
+            cost = cost.with_extra(moves.latency_ps, moves.energy_j, 0.0, moves.traffic)
+        if self._speculation is not None:
+            draft = self._speculation.draft(chosen)
+            cost = cost.with_extra(draft.latency_ps, draft.dynamic_j, draft.leakage_j, draft.traffic)
+            for each, _ in chosen:
+                each.dynamic_energy_j += draft.shares_j.get(each.number, 0.0)
+        return cost
 
     def _attribute(self, chosen: Chosen, groups: Groups, cost: StepCost, new_tokens: int) -> None:
         """Add tokens and energy of an iteration to its sequences, and remove the sequences that are complete.
@@ -367,14 +380,17 @@ class Scheduler:
         leakage_j = cost.leakage_j / len(chosen)
         attention_j = {group[:2]: energy_j / group[2] for group, energy_j in zip(groups, cost.attention_j, strict=True)}
         for each, tokens in chosen:
-            each.entries += tokens
-            each.dynamic_energy_j += tokens * per_token_j + attention_j[tokens, each.entries]
+            each.dynamic_energy_j += tokens * per_token_j + attention_j[tokens, each.entries + tokens]
             each.leakage_energy_j += leakage_j
+            decodes, accepted = each.entries >= each.fill_tokens, tokens
+            if decodes and self._speculation is not None:
+                accepted = 1 + self._speculation.accepted(each, tokens - 1)
+            each.entries += accepted
             if each.entries < each.fill_tokens:
                 continue
             if not each.produced:
                 each.first_token_ps = state.now_ps
-            each.produced += 1
+            each.produced += accepted if decodes else 1
             self._preemptions_without_output = 0
             if each.produced == each.output_tokens:
                 state.memory.release(each)

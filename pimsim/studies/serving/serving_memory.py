@@ -104,7 +104,7 @@ def paged_memory(
             )
     watermark = int(config.serving.kv_watermark * blocks)
     if not config.serving.prefix_sharing:
-        return PagedMemory(blocks, tokens, block_bytes, watermark)
+        return PagedMemory(blocks, tokens, block_bytes, watermark, step_tokens=config.serving.step_tokens)
     hash_tokens = hash_tokens_of(config, requests)
     return PagedMemory(
         blocks,
@@ -112,6 +112,7 @@ def paged_memory(
         block_bytes,
         watermark,
         lambda each: prefix_keys(each.service.prefix_hashes, hash_tokens, tokens, each.prompt_tokens),
+        config.serving.step_tokens,
     )
 
 

@@ -23,6 +23,7 @@ from pimsim.studies.serving.iteration_table import IterationRecord, IterationTab
 from pimsim.studies.serving.kv_usage import KvUsage
 from pimsim.studies.serving.request_records import PLAIN_SERVICE, CancelledRecord, RequestRecord
 from pimsim.studies.serving.service_level import Goodput
+from pimsim.studies.serving.speculation import SpeculationResult
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +50,7 @@ class ServingResult(HeadlineRepr):
         plugins: Plugins and packages whose code was loaded when the result was made.
         kv_usage: Use of the paged KV memory; None without pages, and in a result of an earlier version.
         cancelled: Requests that were cancelled before they were complete, in the order of arrival.
+        speculation: Speculative decoding; None without it, and in a result of an earlier version.
     """
 
     config: Config
@@ -66,6 +68,7 @@ class ServingResult(HeadlineRepr):
     plugins: StoredPlugins = ()
     kv_usage: KvUsage | None = None
     cancelled: Annotated[tuple[CancelledRecord, ...], Table(optional=True)] = ()
+    speculation: SpeculationResult | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "iterations", IterationTable.of(self.iterations))
@@ -241,6 +244,7 @@ class ServingResult(HeadlineRepr):
             "energy_error": self.check.energy_error,
             **(self.goodput.summary() if self.goodput is not None else {}),
             **self._cancelled_summary(),
+            **(self.speculation.summary(self.busy_ps, self.energy_j) if self.speculation is not None else {}),
             **{name: each.to_dict() for name, each in self.distributions.items()},
         }
 

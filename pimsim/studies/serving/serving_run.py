@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from pimsim.base.errors import WorkloadInputError
 from pimsim.base.plugins import plugin_records
@@ -24,7 +26,15 @@ from pimsim.mapping.memory_footprint import size_text, total_footprint
 from pimsim.mapping.port_notes import port_notes_of_iterations, spill_notes
 from pimsim.mapping.run_accounting import spill_item
 from pimsim.results.accounting import BETWEEN_ITERATIONS, IDLE_LEAKAGE, LEAKAGE, SPILLED, Accounting, CostItem
+from pimsim.studies.serving.draft_model import (
+    draft_costs,
+    draft_notes,
+    speculation_of,
+    with_draft,
+    without_speculation,
+)
 from pimsim.studies.serving.iteration_costs import Groups, StepCheck, StepCosts
+from pimsim.studies.serving.iteration_table import IterationRecord
 from pimsim.studies.serving.kv_space import KVSpace, check_longest_context, kv_space, serving_footprints
 from pimsim.studies.serving.kv_usage import KvUsage
 from pimsim.studies.serving.policies import SHIPPED_POLICIES, Limits
@@ -32,6 +42,7 @@ from pimsim.studies.serving.request_records import cancelled_records, request_re
 from pimsim.studies.serving.scheduler import Progress, Scheduler
 from pimsim.studies.serving.serving_memory import arrivals_of, paged_memory, swap_space
 from pimsim.studies.serving.serving_result import ServingResult
+from pimsim.studies.serving.speculation import Speculation, SpeculationResult
 from pimsim.studies.serving.step_cost import StepCost
 from pimsim.version import __version__
 from workloads.random_requests import poisson_requests as _poisson_requests
@@ -40,6 +51,20 @@ from workloads.workload_errors import WorkloadError
 
 
 SWAPS = "KV swaps"
+
+
+class Extras(NamedTuple):
+    """Work of a run beside the iterations of the model, for its result.
+
+    Attributes:
+        usage: Use of the paged KV memory; None without pages.
+        speculation: Drafts; None without speculation.
+        draft: Costs of the draft model; None without one.
+    """
+
+    usage: KvUsage | None
+    speculation: Speculation | None
+    draft: StepCosts | None
 
 
 class ServingInterrupted(KeyboardInterrupt):
@@ -165,9 +190,12 @@ def serve(
         kv_capacity_bytes=space.capacity_bytes,
         decodes_in_budget=config.serving.decodes_in_budget,
         slo_tpot_ps=None if config.serving.slo_tpot_s is None else to_ps(config.serving.slo_tpot_s),
+        step_tokens=config.serving.step_tokens,
     )
     memory = paged_memory(config, space, requests, costs.kv_bytes)
     swap = swap_space(config, memory)
+    draft = draft_costs(config)
+    speculation = speculation_of(config, draft)
     if memory is None:
         _check_capacity(config, requests, space, costs)
     short_of_port = 0
@@ -179,14 +207,15 @@ def serve(
         return cost
 
     arrivals = arrivals_of(config, requests, costs.kv_bytes)
-    scheduler = Scheduler(arrivals, limits, cost_of, memory, swap)
+    scheduler = Scheduler(arrivals, limits, cost_of, memory, swap, speculation)
 
     def result_of(check: StepCheck) -> ServingResult:
         simulations = costs.simulations - simulated_before
         usage = None
         if memory is not None:
             usage = KvUsage.of(memory, swap, scheduler.preemptions, scheduler.recomputed_tokens)
-        return _result(config, requests, scheduler, costs, check, simulations, short_of_port, usage)
+        extras = Extras(usage, speculation, draft)
+        return _result(config, requests, scheduler, costs, check, simulations, short_of_port, extras)
 
     costs.accounting()  # drops that of an earlier run with the same costs, which may have failed
     try:
@@ -198,7 +227,11 @@ def serve(
         if not scheduler.finished:
             raise
         raise ServingInterrupted(result_of(StepCheck(0, 0.0, 0.0))) from None
-    return result_of(check)
+    result = result_of(check)
+    if speculation is None:
+        return result
+    plain = serve(without_speculation(config), requests, None, costs)
+    return replace(result, speculation=SpeculationResult.of(speculation.counts, plain.busy_ps, plain.energy_j))
 
 
 def _check_capacity(config: Config, requests: Sequence[Request], space: KVSpace, costs: StepCosts) -> None:
@@ -223,7 +256,7 @@ def _result(
     check: StepCheck,
     simulations: int,
     short_of_port: int,
-    usage: KvUsage | None,
+    extras: Extras,
 ) -> ServingResult:
     estimated = any(each.estimated for each in scheduler.iterations)
     return ServingResult(
@@ -248,10 +281,11 @@ def _result(
             *spill_notes(config, _spilled_bytes(config, costs, scheduler)),
             *_preemption_notes(config, scheduler),
             *_unused_notes(config, requests),
+            *draft_notes(config),
         ),
-        accounting=_accounting(config, costs, scheduler, usage),
+        accounting=_accounting(config, costs, scheduler, extras),
         plugins=plugin_records(),
-        kv_usage=usage,
+        kv_usage=extras.usage,
         cancelled=cancelled_records(requests, scheduler),
     )
 
@@ -286,7 +320,7 @@ def _unused_notes(config: Config, requests: Sequence[Request]) -> tuple[str, ...
 def _spilled_bytes(config: Config, costs: StepCosts, scheduler: Scheduler) -> int:
     """Return the activations, bytes, that the largest iteration keeps in memory because the global buffer is full."""
     tokens = max(each.new_tokens for each in scheduler.iterations)
-    outputs = max(each.prefills + each.decodes for each in scheduler.iterations)
+    outputs = max(_outputs(config, each) for each in scheduler.iterations)
     chips = serving_footprints(config, costs.spec, tokens, outputs)
     return total_footprint(chips).activation_bytes
 
@@ -295,14 +329,19 @@ def _spilled_in_all(config: Config, costs: StepCosts, scheduler: Scheduler) -> i
     """Return the activations, bytes, that exceed the global buffer, summed over all layers of all iterations."""
     if not _spilled_bytes(config, costs, scheduler):
         return 0
-    times = Counter((each.new_tokens, each.prefills + each.decodes) for each in scheduler.iterations)
+    times = Counter((each.new_tokens, _outputs(config, each)) for each in scheduler.iterations)
     return sum(
         count * total_footprint(serving_footprints(config, costs.spec, *shape)).spilled_bytes
         for shape, count in times.items()
     )
 
 
-def _accounting(config: Config, costs: StepCosts, scheduler: Scheduler, usage: KvUsage | None) -> Accounting:
+def _outputs(config: Config, step: IterationRecord) -> int:
+    """Return the tokens of an iteration that the LM head processes, at most."""
+    return min(step.new_tokens, step.prefills + step.decodes * config.serving.step_tokens)
+
+
+def _accounting(config: Config, costs: StepCosts, scheduler: Scheduler, extras: Extras) -> Accounting:
     """Return what all iterations count and leave out.
 
     Without power gating, the leakage is that of the whole machine over all iterations, not the sum over the slices of
@@ -314,12 +353,14 @@ def _accounting(config: Config, costs: StepCosts, scheduler: Scheduler, usage: K
         config: Config of the run.
         costs: Costs of the iterations.
         scheduler: The finished scheduler.
-        usage: Use of the paged KV memory; None if it has no pages.
+        extras: Work beside the iterations of the model.
 
     Returns:
         The accounting.
     """
-    total = costs.accounting()
+    total, usage = costs.accounting(), extras.usage
+    if extras.speculation is not None:
+        total = with_draft(total, extras.draft, extras.speculation.counts)
     charged_j = math.fsum(each.leakage_energy_j for each in scheduler.iterations)
     counted = [item for item in total.counted if item.name != LEAKAGE]
     left_out = [item for item in total.left_out if item.name not in (IDLE_LEAKAGE, SPILLED)]

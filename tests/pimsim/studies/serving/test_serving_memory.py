@@ -211,7 +211,7 @@ def test_a_result_with_all_of_it_reads_back_equal(tmp_path: Path) -> None:
         ({"serving.preemption": "swap"}, "swap_tier is null; name a tier, such as {preset: ddr5}"),
         ({"serving.preemption": "swap", "serving.kv_block_tokens": None}, "whole KV caches are reserved"),
         ({"serving.prefix_sharing": True, "serving.kv_block_tokens": None}, "must not be null, such as 16"),
-        ({"serving.decodes_in_budget": True, "serving.prefill_tokens": 7}, "at least max_batch, 8, not 7"),
+        ({"serving.decodes_in_budget": True, "serving.prefill_tokens": 7}, "at least 8, not 7: those of a decode step"),
         ({"serving.speculation.method": "draft"}, "draft_model is null; name a small model"),
         ({"serving.swap_tier": {"preset": "memory"}}, "a memory of its own, not machine.memory"),
     ],
