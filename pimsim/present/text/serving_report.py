@@ -135,6 +135,9 @@ def _kv_rows(result: ServingResult) -> Iterator[tuple[str, str, str]]:
         cost = f"{_time(usage.swap_ps)}, {quantity(usage.swap_energy_j, '_j')}"
         refused = f"; no room for {usage.swaps_refused:,}" if usage.swaps_refused else ""
         yield "swaps", moved, f"{cost}; {quantity(usage.swap_largest_bytes, '_bytes')} at most in the tier{refused}"
+    if (wear := result.swap_wear) is not None:
+        days = f"worn out after {wear.lifetime_s / 86_400:.4g} days of such a load"
+        yield "wear of swaps", f"{wear.writes_per_cell:.3g} writes per cell, on average", days
 
 
 def _level_rows(result: ServingResult) -> Iterator[tuple[str, str, str]]:

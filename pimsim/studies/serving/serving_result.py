@@ -21,6 +21,7 @@ from pimsim.studies.serving.distribution import Distribution
 from pimsim.studies.serving.iteration_costs import StepCheck
 from pimsim.studies.serving.iteration_table import IterationRecord, IterationTable
 from pimsim.studies.serving.kv_usage import KvUsage
+from pimsim.studies.serving.power_over_time import INTERVALS, Wear, power_over_time, swap_wear
 from pimsim.studies.serving.request_records import PLAIN_SERVICE, CancelledRecord, RequestRecord
 from pimsim.studies.serving.service_level import Goodput
 from pimsim.studies.serving.speculation import SpeculationResult
@@ -87,6 +88,12 @@ class ServingResult(HeadlineRepr):
     def goodput(self) -> Goodput | None:
         """Requests that met their deadlines and the service level; None if there is neither."""
         return Goodput.of(self.requests, self.cancelled, self.config.serving, self.span_ps)
+
+    @property
+    def swap_wear(self) -> Wear | None:
+        """Wear of the tier of swaps; None without swaps, or if its cells endure any number of writes."""
+        written = 0 if self.kv_usage is None else self.kv_usage.swap_out_bytes
+        return swap_wear(self.config.serving.swap_tier, written, ps_to_s(self.span_ps))
 
     @cached_property
     def busy_ps(self) -> int:
@@ -243,16 +250,19 @@ class ServingResult(HeadlineRepr):
             "latency_error": self.check.latency_error,
             "energy_error": self.check.energy_error,
             **(self.goodput.summary() if self.goodput is not None else {}),
-            **self._cancelled_summary(),
+            **self._events_summary(),
             **(self.speculation.summary(self.busy_ps, self.energy_j) if self.speculation is not None else {}),
             **{name: each.to_dict() for name, each in self.distributions.items()},
         }
 
-    def _cancelled_summary(self) -> dict[str, Any]:
-        if not self.cancelled:
-            return {}
-        energy_j = math.fsum(each.energy_j for each in self.cancelled)
-        return {"requests_cancelled": len(self.cancelled), "cancelled_energy_j": energy_j}
+    def _events_summary(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        if self.cancelled:
+            energy_j = math.fsum(each.energy_j for each in self.cancelled)
+            found = {"requests_cancelled": len(self.cancelled), "cancelled_energy_j": energy_j}
+        if (wear := self.swap_wear) is not None:
+            found |= {"swap_writes_per_cell": wear.writes_per_cell, "swap_lifetime_s": wear.lifetime_s}
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Return the whole result as JSON values.
@@ -283,6 +293,7 @@ class ServingResult(HeadlineRepr):
                 for row, each in zip(self.request_rows(), self.requests, strict=True)
             ),
             **({"cancelled": [each.row() for each in self.cancelled]} if self.cancelled else {}),
+            "power_over_time": [each._asdict() for each in power_over_time(self)],
             "iterations": iter(self.iteration_rows()),
             "config": self.config.model_dump(mode="json"),
         }
@@ -337,6 +348,19 @@ class ServingResult(HeadlineRepr):
         import pandas as pd
 
         return pd.DataFrame(list(self.request_rows()))
+
+    def power_dataframe(self, intervals: int = INTERVALS) -> pd.DataFrame:
+        """Return the mean power of equal intervals, one row each.
+
+        Args:
+            intervals: Number of intervals from the first arrival to the end of the last iteration.
+
+        Returns:
+            Data frame with start and end in seconds, and dynamic and leakage power in watts.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(power_over_time(self, intervals))
 
     def iterations_dataframe(self) -> pd.DataFrame:
         """Return one row per iteration.

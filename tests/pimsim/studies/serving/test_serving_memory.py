@@ -110,6 +110,8 @@ def test_a_swap_costs_the_slower_memory_and_moves_whole_blocks() -> None:
     moved_j = ssd.read_energy_j_per_bit + ssd.write_energy_j_per_bit
     moved_j += memory.read_energy_j_per_bit + memory.write_energy_j_per_bit
     assert usage.swap_energy_j == near(8 * size * moved_j)
+    assert result.swap_wear is not None  # an SSD wears out
+    assert result.swap_wear.writes_per_cell == near(size / ssd.capacity_bytes)
     assert next(item for item in result.accounting.counted if item.name == "KV swaps").energy_j == usage.swap_energy_j
     traffic = sum((each.traffic for each in result.iterations), NO_TRAFFIC)
     one_prefill = again.iterations[-19].traffic.kv_write_bytes
