@@ -187,7 +187,7 @@ def check_serving_outputs(
         guard.Output("--out", out, guard.result("pimsim-serving")),
     )
     guard.check_outputs(outputs, inputs, force=force)
-    guard.check_plots(plots, ("serving-times", "serving-load"), force=force)
+    guard.check_plots(plots, ("serving-times", "serving-load", "serving-power"), force=force)
 
 
 def present_serving(result: ServingResult, json: bool, csv: Path | None, plots: Path | None, out: Path | None) -> None:

@@ -13,29 +13,38 @@ def _stored_elsewhere(config: Config) -> bool:
     return config.workload.trace is None and config.workload.phase == "decode"
 
 
-def _when(condition: Callable[[Config], bool], reason: str) -> Callable[[Config], str]:
+def when(condition: Callable[[Config], bool], reason: str) -> Callable[[Config], str]:
+    """Return the function of a rule that gives one reason.
+
+    Args:
+        condition: Whether the keys of the rule have no effect in a config.
+        reason: Why.
+
+    Returns:
+        Function that returns the reason, or "" if the keys have an effect.
+    """
     return lambda config: reason if condition(config) else ""
 
 
 KV_TIER_RULES: tuple[tuple[tuple[str, ...], Callable[[Config], str], tuple[str, ...]], ...] = (
     (
         (f"{_KEYS}.",),
-        _when(lambda config: not config.machine.kv_tiers, "machine.kv_tiers=[] keeps the KV cache in machine.memory"),
+        when(lambda config: not config.machine.kv_tiers, "machine.kv_tiers=[] keeps the KV cache in machine.memory"),
         ("machine.kv_tiers",),
     ),
     (
         ("workload.stored_tokens", f"{_KEYS}.stored_in"),
-        _when(_stored_elsewhere, "workload.phase=decode has no prompt, of which tokens could be stored (--phase)"),
+        when(_stored_elsewhere, "workload.phase=decode has no prompt, of which tokens could be stored (--phase)"),
         ("workload.phase", "workload.trace"),
     ),
     (
         (f"{_KEYS}.writes",),
-        _when(lambda config: config.mapping.kv_tiers.place == "layer", f"{_KEYS}.place=layer moves no tokens"),
+        when(lambda config: config.mapping.kv_tiers.place == "layer", f"{_KEYS}.place=layer moves no tokens"),
         (f"{_KEYS}.place",),
     ),
     (
         (f"{_KEYS}.reserve_tokens",),
-        _when(lambda config: config.mapping.kv_tiers.place == "age", f"{_KEYS}.place=age has no layers as a whole"),
+        when(lambda config: config.mapping.kv_tiers.place == "age", f"{_KEYS}.place=age has no layers as a whole"),
         (f"{_KEYS}.place",),
     ),
 )

@@ -13,7 +13,9 @@ from pimsim.studies.cluster.pool_memory import ReceivingMemory, SendingMemory
 from pimsim.studies.cluster.routing import make_rule
 from pimsim.studies.serving.kv_memory import KvMemory, WholeReservation
 from pimsim.studies.serving.policies import Limits
-from pimsim.studies.serving.scheduler import Arrival, CostOf, Finished, Scheduler
+from pimsim.studies.serving.scheduler import Arrival, CostOf, Scheduler
+from pimsim.studies.serving.served_request import Finished
+from pimsim.studies.serving.serving_setup import ServedMachine
 from tests.support.serving_loads import Log
 from workloads.requests import Request
 
@@ -23,7 +25,7 @@ BYTES_PER_ENTRY = 3
 
 def machine(name: str, limits: Limits, cost_of: CostOf, memory: KvMemory | None = None) -> ClusterMachine:
     setup: Any = SimpleNamespace(limits=limits)
-    return ClusterMachine(name, "role", setup, Scheduler((), limits, cost_of, memory))
+    return ClusterMachine(name, "role", setup, ServedMachine(Scheduler((), limits, cost_of, memory)))
 
 
 def requests_of(arrivals: Sequence[Arrival], hashes: Sequence[tuple[int, ...]] = ()) -> list[Request]:

@@ -110,7 +110,7 @@ def generation_plots(result: GenerationResult) -> Plots:
 
 
 def serving_plots(result: ServingResult) -> Plots:
-    """Return the plots of a serving run: distributions of times, and load over time.
+    """Return the plots of a serving run: distributions of times, and load and power over time.
 
     Args:
         result: Result of the serving run.
@@ -121,6 +121,7 @@ def serving_plots(result: ServingResult) -> Plots:
     return {
         "serving-times": partial(serving.distribution, result),
         "serving-load": partial(serving.over_time, result),
+        "serving-power": partial(serving.power, result),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import IO
 
 from rich.table import Table as RichTable
@@ -89,12 +90,28 @@ def _headline(result: ClusterResult) -> RichTable:
         ),
         ("", f"{quantity(result.energy_j, '_j')} in total", f"{quantity(result.idle_energy_j, '_j')} while idle"),
         power_row(result.power, charged=result.config.leakage_gating != "not_charged"),
+        *_service_rows(result),
         ("iterations", f"{iterations:,}", f"{METHOD_TEXTS[result.method]} ({result.simulations:,} runs)"),
         ("checked", *checked_texts(result.method, result.check)),
         *((("link", *_link_texts(result)),) if result.transfers else ()),
     ):
         grid.add_row(*row)
     return grid
+
+
+def _service_rows(result: ClusterResult) -> Iterator[tuple[str, str, str]]:
+    if (goodput := result.goodput) is not None:
+        rate = f"{goodput.requests_per_s:.4g} requests/s"
+        yield "goodput", f"{goodput.share:.1%} of requests in time", rate
+    if result.cancelled:
+        tokens = sum(each.produced_tokens for each in result.cancelled)
+        yield "cancelled", counted(len(result.cancelled), "request"), f"{counted(tokens, 'output token')} until then"
+    if (rate_of := result.prefix_hit_rate) is not None:
+        shared = sum(each.usage.prefix_shared_tokens for each in result.kv_usages)
+        yield "prefixes", f"{rate_of:.1%} of prompt tokens kept", f"{shared:,} tokens not computed again"
+    if preemptions := sum(each.usage.kv_preemptions for each in result.kv_usages):
+        again = sum(each.usage.kv_recomputed_tokens for each in result.kv_usages)
+        yield "preemptions", f"{preemptions:,}", f"{again:,} KV entries computed again"
 
 
 def _machines(result: ClusterResult) -> RichTable:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import IO
 
@@ -92,6 +93,7 @@ def _headline(result: ServingResult) -> RichTable:
             kv_cache,
             "no limit" if capacity is None else f"of a memory of {quantity(capacity, '_bytes')} per chip",
         ),
+        *_kv_rows(result),
         *traffic_rows(result.memory_traffic, result.config),
         (
             "energy",
@@ -100,12 +102,80 @@ def _headline(result: ServingResult) -> RichTable:
         ),
         ("", f"{quantity(result.energy_j, '_j')} in total", f"{quantity(result.idle_energy_j, '_j')} while idle"),
         power_row(result.power, charged=result.config.leakage_gating != "not_charged"),
+        *_level_rows(result),
+        *_speculation_rows(result),
         ("iterations", f"{len(result.iterations):,}", f"{METHOD_TEXTS[result.method]} ({result.simulations:,} runs)"),
         ("checked", *checked_texts(result.method, result.check)),
         *adc_rows(result.config),
     ):
         grid.add_row(*row)
     return grid
+
+
+def _kv_rows(result: ServingResult) -> Iterator[tuple[str, str, str]]:
+    usage, tokens = result.kv_usage, result.config.serving.kv_block_tokens
+    if usage is None:
+        return
+    yield (
+        "KV blocks",
+        f"{usage.kv_largest_blocks:,} of {usage.kv_blocks:,} at most",
+        f"of {counted(tokens or 0, 'token')}; {usage.fragmentation:.1%} of the room of sequences stayed empty",
+    )
+    if result.config.serving.prefix_sharing:
+        yield (
+            "prefixes",
+            f"{usage.hit_rate:.1%} of prompt tokens kept",
+            f"{usage.prefix_shared_tokens:,} of {usage.prefix_asked_tokens:,} tokens not computed again",
+        )
+    if usage.kv_preemptions:
+        yield (
+            "preemptions",
+            f"{usage.kv_preemptions:,}",
+            f"{usage.kv_recomputed_tokens:,} KV entries computed again",
+        )
+    if usage.swaps_out:
+        moved = f"{quantity(usage.swap_out_bytes, '_bytes')} out, {quantity(usage.swap_in_bytes, '_bytes')} back"
+        cost = f"{_time(usage.swap_ps)}, {quantity(usage.swap_energy_j, '_j')}"
+        refused = f"; no room for {usage.swaps_refused:,}" if usage.swaps_refused else ""
+        yield "swaps", moved, f"{cost}; {quantity(usage.swap_largest_bytes, '_bytes')} at most in the tier{refused}"
+    if (wear := result.swap_wear) is not None:
+        days = f"worn out after {wear.lifetime_s / 86_400:.4g} days of such a load"
+        yield "wear of swaps", f"{wear.writes_per_cell:.3g} writes per cell, on average", days
+
+
+def _level_rows(result: ServingResult) -> Iterator[tuple[str, str, str]]:
+    if (goodput := result.goodput) is not None:
+        yield (
+            "goodput",
+            f"{goodput.share:.1%} of requests in time",
+            f"{goodput.requests_per_s:.4g} requests/s",
+        )
+    if result.cancelled:
+        energy_j = math.fsum(each.energy_j for each in result.cancelled)
+        tokens = sum(each.produced_tokens for each in result.cancelled)
+        yield (
+            "cancelled",
+            counted(len(result.cancelled), "request"),
+            f"{counted(tokens, 'output token')} and {quantity(energy_j, '_j')} until then",
+        )
+
+
+def _speculation_rows(result: ServingResult) -> Iterator[tuple[str, str, str]]:
+    figures = result.speculation
+    if figures is None:
+        return
+    summary = figures.summary(result.busy_ps, result.energy_j)
+    yield (
+        "speculation",
+        f"{figures.tokens_per_step:.3g} tokens per verifying step",
+        f"{figures.accepted_tokens:,} of {figures.drafted_tokens:,} drafted tokens accepted",
+    )
+    yield (
+        "",
+        f"{summary['speculation_speedup']:.3g} times as fast as without it",
+        f"{summary['speculation_energy_ratio']:.3g} times the energy; drafts {_time(figures.draft_ps)}, "
+        f"{quantity(figures.draft_energy_j, '_j')}",
+    )
 
 
 def checked_texts(method: str, check: StepCheck) -> tuple[str, str]:

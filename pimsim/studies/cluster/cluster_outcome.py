@@ -12,14 +12,21 @@ from pimsim.importers.request_traces.request_trace import RequestTrace
 from pimsim.results.accounting import Accounting, CostItem
 from pimsim.studies.cluster.cluster_loop import ClusterLoop, PoolLoop, Sent
 from pimsim.studies.cluster.cluster_machine import ClusterMachine
-from pimsim.studies.cluster.cluster_records import MachineRecord, Route, Transfer
+from pimsim.studies.cluster.cluster_records import MachineRecord, MachineUsage, Route, Transfer
 from pimsim.studies.cluster.cluster_result import ClusterResult
-from pimsim.studies.serving.iteration_costs import METHODS, StepCheck, StepCosts
-from pimsim.studies.serving.scheduler import Finished
+from pimsim.studies.serving.iteration_costs import METHODS, StepCheck
+from pimsim.studies.serving.request_records import (
+    PLAIN_SERVICE,
+    CancelledRecord,
+    RequestRecord,
+    ServiceRecord,
+    cancelled_records,
+)
+from pimsim.studies.serving.scheduler import Arrival
+from pimsim.studies.serving.served_request import Finished
 from pimsim.studies.serving.serving_accounting import iterations_accounting, machine_notes
-from pimsim.studies.serving.serving_result import RequestRecord
 from pimsim.studies.serving.serving_run import costs_method
-from pimsim.studies.serving.serving_setup import ServingSetup
+from pimsim.studies.serving.serving_setup import ServedMachine, ServingSetup
 from pimsim.version import __version__
 from workloads.requests import Request
 
@@ -62,27 +69,45 @@ class ClusterOutcome:
         machines, system = self._loop.machines, self.system
         records, routes = self._records()
         transfers = tuple(map(self._transfer, self._sent()))
+        cancelled = self._cancelled()
         ends_ps = [each.scheduler.iterations[-1].end_ps for each in machines if len(each.scheduler.iterations)]
-        span_ps = max(*ends_ps, *(each.end_ps for each in transfers), 0) - min(each.arrival_ps for each in records)
-        costs = {id(each.costs): each.costs for each in self._setups.values()}
+        first_ps = min((*(each.arrival_ps for each in records), *(each.arrival_ps for each in cancelled)))
+        span_ps = max(*ends_ps, *(each.end_ps for each in transfers), 0) - first_ps
+        costs = [each.costs for each in self._setups.values()]
+        usages = [(place, each.served.usage) for place, each in enumerate(machines)]
         methods = [costs_method(each.setup.config, each.scheduler.iterations) for each in machines]
         return ClusterResult(
             config=next(iter(system.machines.values())),
             system_text=system_text(system),
             version=__version__,
-            model=next(iter(costs.values())).spec.name,
+            model=costs[0].spec.name,
             offered=len(self.requests),
             requests=tuple(records),
             routes=tuple(routes),
             machines=tuple(map(_machine_record, machines)),
             transfers=transfers,
             method=max(methods, key=METHODS.index),
-            simulations=sum(each.simulations for each in costs.values()),
+            simulations=sum(each.simulations for each in costs),
             check=check,
             notes=tuple(self._notes()),
-            accounting=self._accounting(costs, transfers, span_ps),
+            accounting=self._accounting(transfers, span_ps),
             plugins=plugin_records(),
+            cancelled=cancelled,
+            kv_usages=tuple(MachineUsage(place, usage) for place, usage in usages if usage is not None),
         )
+
+    def _of(self, role: str) -> list[ServedMachine]:
+        return [each.served for each in self._loop.machines if each.role == role]
+
+    def _cancelled(self) -> tuple[CancelledRecord, ...]:
+        """Return the cancelled requests, in the order of arrival."""
+        found: dict[int, CancelledRecord] = {}
+        for machine in self._loop.machines:
+            own = cancelled_records([self.requests[place] for place in machine.numbers], machine.scheduler)
+            places = [machine.numbers[each.number] for each in sorted(machine.scheduler.cancelled)]
+            for place, each in zip(places, own, strict=True):
+                found[place] = each._replace(arrival_ps=self._loop.arrivals_ps[place])
+        return tuple(found[place] for place in sorted(found))
 
     def _sent(self) -> Sequence[Sent]:
         return self._loop.sent if isinstance(self._loop, PoolLoop) else ()
@@ -137,6 +162,7 @@ class ClusterOutcome:
                     math.fsum((*(each.dynamic_energy_j for each in parts), *moved_j)),
                     math.fsum(each.leakage_energy_j for each in parts),
                     request.prefix_hashes,
+                    _service(self._loop.machines[place].scheduler.arrivals[first.number], parts),
                 )
             )
             routes.append(last)
@@ -144,38 +170,44 @@ class ClusterOutcome:
 
     def _notes(self) -> list[str]:
         """Return the notes of the trace, and those of each machine; a note of all of them only once."""
-        longest = max(request.kv_entries for request in self.requests)
-        of_role: dict[str, list[str]] = {}
-        for role, setup in self._setups.items():
-            schedulers = [each.scheduler for each in self._loop.machines if each.role == role]
-            of_role[role] = list(machine_notes(setup.config, setup.costs, schedulers, longest, setup.short_of_port))
+        of_role = {
+            role: list(machine_notes(setup, self._of(role), self.requests)) for role, setup in self._setups.items()
+        }
         common = [note for note in next(iter(of_role.values())) if all(note in each for each in of_role.values())]
         own = [f"{role}: {note}" for role, notes in of_role.items() for note in notes if note not in common]
         return [*(self.requests.notes if isinstance(self.requests, RequestTrace) else ()), *common, *own]
 
-    def _accounting(self, costs: Mapping[int, StepCosts], transfers: Sequence[Transfer], span_ps: int) -> Accounting:
+    def _accounting(self, transfers: Sequence[Transfer], span_ps: int) -> Accounting:
         """Add up what the machines count and leave out, and the transfers.
 
         Args:
-            costs: Costs of iterations, each once.
             transfers: KV caches on the link.
             span_ps: Time over which each machine exists, ps.
 
         Returns:
             The sum.
         """
-        terms = []
-        for key, each in costs.items():
-            config = next(setup.config for setup in self._setups.values() if id(setup.costs) == key)
-            tables = [m.scheduler.iterations for m in self._loop.machines if id(m.setup.costs) == key]
-            terms.append((iterations_accounting(config, each, tables, span_ps), 1.0))
-        total = Accounting.weighted_sum(terms)
+        terms = [iterations_accounting(setup, self._of(role), span_ps) for role, setup in self._setups.items()]
+        total = terms[0] if len(terms) == 1 else Accounting.weighted_sum((each, 1.0) for each in terms)
         moved = CostItem(
             TRANSFERS,
             sum(each.end_ps - each.start_ps for each in transfers),
             math.fsum(each.energy_j for each in transfers),
         )
         return (total.with_items(counted=[moved]) if transfers else total).longest_first()
+
+
+def _service(arrival: Arrival, parts: Sequence[Finished]) -> ServiceRecord:
+    """Return what a request asked of the server, and what happened to it on its machines."""
+    asked = arrival.service
+    service = ServiceRecord(
+        asked.priority,
+        -1 if asked.ttft_deadline_ps is None else asked.ttft_deadline_ps,
+        -1 if asked.latency_deadline_ps is None else asked.latency_deadline_ps,
+        sum(each.preemptions for each in parts),
+        sum(each.shared_tokens for each in parts),
+    )
+    return PLAIN_SERVICE if service == PLAIN_SERVICE else service
 
 
 def _machine_record(machine: ClusterMachine) -> MachineRecord:

@@ -11,6 +11,7 @@ from typing import Annotated, NamedTuple
 from pimsim.base.stored_columns import Column
 from pimsim.base.units import ps_to_s
 from pimsim.studies.serving.iteration_table import IterationRecord, IterationTable
+from pimsim.studies.serving.kv_usage import KvUsage
 
 NO_MACHINE = -1
 """In place of the index of a decode machine: the request was finished by its first machine."""
@@ -63,6 +64,18 @@ class Transfer(NamedTuple):
     def energy_j(self) -> float:
         """Energy of the link and of both memories, joules."""
         return math.fsum((self.link_j, self.read_j, self.write_j))
+
+
+class MachineUsage(NamedTuple):
+    """Use of the paged KV memory of a machine.
+
+    Attributes:
+        machine: Index of the machine.
+        usage: The figures.
+    """
+
+    machine: int
+    usage: KvUsage
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,12 @@ from pimsim.results.array_warnings import array_warnings
 from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
 from pimsim.results.power import Power
 from pimsim.studies.cluster.cache_link import SHARED_LINK
-from pimsim.studies.cluster.cluster_records import NO_MACHINE, MachineRecord, Route, Transfer
+from pimsim.studies.cluster.cluster_records import NO_MACHINE, MachineRecord, MachineUsage, Route, Transfer
 from pimsim.studies.serving.distribution import Distribution
 from pimsim.studies.serving.iteration_costs import StepCheck
 from pimsim.studies.serving.request_figures import distributions_of, request_row
-from pimsim.studies.serving.serving_result import RequestRecord
+from pimsim.studies.serving.request_records import PLAIN_SERVICE, CancelledRecord, RequestRecord
+from pimsim.studies.serving.service_level import Goodput
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +54,8 @@ class ClusterResult(HeadlineRepr):
         notes: What the figures do not describe, one sentence each.
         accounting: What all iterations and transfers count and leave out.
         plugins: Plugins and packages whose code was loaded when the result was made.
+        cancelled: Requests that were cancelled before they were complete, in the order of arrival.
+        kv_usages: Use of the paged KV memories; empty without pages.
     """
 
     config: Config
@@ -70,6 +73,8 @@ class ClusterResult(HeadlineRepr):
     notes: Notes = ()
     accounting: StoredAccounting = field(default_factory=Accounting)
     plugins: StoredPlugins = ()
+    cancelled: Annotated[tuple[CancelledRecord, ...], Table(optional=True)] = ()
+    kv_usages: Annotated[tuple[MachineUsage, ...], Table(optional=True)] = ()
 
     @cached_property
     def system(self) -> System:
@@ -84,8 +89,20 @@ class ClusterResult(HeadlineRepr):
 
     @property
     def complete(self) -> bool:
-        """Whether all requests were served; False after an interruption."""
-        return len(self.requests) == self.offered
+        """Whether all requests were served or cancelled; False after an interruption."""
+        return len(self.requests) + len(self.cancelled) == self.offered
+
+    @cached_property
+    def goodput(self) -> Goodput | None:
+        """Requests that met their deadlines and the service level; None if there is neither."""
+        return Goodput.of(self.requests, self.cancelled, self.config.serving, self.span_ps)
+
+    @property
+    def prefix_hit_rate(self) -> float | None:
+        """Fraction of the tokens of admitted requests whose KV entries were kept; None if no prefixes are shared."""
+        shares = self.config.serving.prefix_sharing
+        asked = sum(each.usage.prefix_asked_tokens for each in self.kv_usages) if shares else 0
+        return sum(each.usage.prefix_shared_tokens for each in self.kv_usages) / asked if asked else None
 
     @cached_property
     def busy_ps(self) -> int:
@@ -97,7 +114,9 @@ class ClusterResult(HeadlineRepr):
         """Time from the first arrival to the end of the last iteration or transfer, ps."""
         ends = [each.iterations[-1].end_ps for each in self.machines if each.iterations]
         ends += [each.end_ps for each in self.transfers]
-        return max(ends) - min(request.arrival_ps for request in self.requests)
+        return max(ends) - min(
+            (*(each.arrival_ps for each in self.requests), *(each.arrival_ps for each in self.cancelled))
+        )
 
     @property
     def utilisation(self) -> float:
@@ -158,7 +177,8 @@ class ClusterResult(HeadlineRepr):
     @cached_property
     def mean_waiting(self) -> float:
         """Mean number of requests that wait for their first admission: sum of the waiting times over the span."""
-        return sum(request.wait_ps for request in self.requests) / self.span_ps if self.span_ps else 0.0
+        waits_ps = sum(each.wait_ps for each in self.requests) + sum(each.wait_ps for each in self.cancelled)
+        return waits_ps / self.span_ps if self.span_ps else 0.0
 
     @cached_property
     def distributions(self) -> dict[str, Distribution]:
@@ -229,6 +249,9 @@ class ClusterResult(HeadlineRepr):
             "steps_checked": self.check.steps,
             "latency_error": self.check.latency_error,
             "energy_error": self.check.energy_error,
+            **(self.goodput.summary() if self.goodput is not None else {}),
+            **({"requests_cancelled": len(self.cancelled)} if self.cancelled else {}),
+            **({"prefix_hit_rate": rate} if (rate := self.prefix_hit_rate) is not None else {}),
             **{name: each.to_dict() for name, each in self.distributions.items()},
         }
 
@@ -249,6 +272,7 @@ class ClusterResult(HeadlineRepr):
             "machines": list(self.machine_rows()),
             "links": list(self.link_rows()),
             "requests": iter(self.request_rows()),
+            **({"cancelled": [each.row() for each in self.cancelled]} if self.cancelled else {}),
             "transfers": iter(self.transfer_rows()),
             "iterations": iter(self.iteration_rows()),
             "system": self.system.to_dict() | {"cluster": self.system.cluster.model_dump(mode="json")},
@@ -269,11 +293,12 @@ class ClusterResult(HeadlineRepr):
         Yields:
             Requests, load, and energy in joules. The energies of all machines and links add up to that of the result.
         """
+        usages = {each.machine: each.usage.summary() for each in self.kv_usages}
         memory_j = [0.0] * len(self.machines)
         for transfer in self.transfers:
             memory_j[transfer.sender] += transfer.read_j
             memory_j[transfer.receiver] += transfer.write_j
-        for each, moved_j in zip(self.machines, memory_j, strict=True):
+        for place, (each, moved_j) in enumerate(zip(self.machines, memory_j, strict=True)):
             idle_j = each.idle_energy_j(self.span_ps)
             yield {
                 "machine": each.name,
@@ -291,6 +316,7 @@ class ClusterResult(HeadlineRepr):
                 "idle_energy_j": idle_j,
                 "transfer_energy_j": moved_j,
                 "energy_j": each.dynamic_energy_j + each.leakage_energy_j + idle_j + moved_j,
+                **usages.get(place, {}),
             }
 
     def link_rows(self) -> Iterable[dict[str, Any]]:
@@ -321,8 +347,10 @@ class ClusterResult(HeadlineRepr):
             Lengths, times in seconds and energies in joules, the machines, and the times of its KV cache on the link.
         """
         sent: Mapping[str, Transfer] = {each.request: each for each in self.transfers}
+        served = any(each.service != PLAIN_SERVICE for each in self.requests)
         for request, route in zip(self.requests, self.routes, strict=True):
             row = request_row(request) | {"machine": self.machines[route.machine].name}
+            row |= request.service.row() if served else {}
             if self.system.split == "phases":
                 transfer = sent.get(request.id)
                 decodes = route.decode_machine != NO_MACHINE

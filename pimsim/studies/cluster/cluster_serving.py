@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import overload
+from typing import TypeVar, overload
 
 from pimsim.base.errors import CapacityError, ConfigError, PimsimError, Problem, WorkloadInputError
 from pimsim.config.cluster_keys import SERVING_SPLITS, machine_counts
@@ -19,12 +19,16 @@ from pimsim.studies.cluster.cluster_result import ClusterResult
 from pimsim.studies.cluster.pool_memory import ReceivingMemory, SendingMemory
 from pimsim.studies.cluster.routing import make_rule
 from pimsim.studies.serving.iteration_costs import StepCheck, StepCosts
+from pimsim.studies.serving.kv_memory import KvMemory
 from pimsim.studies.serving.scheduler import Arrival, Progress
 from pimsim.studies.serving.serving_result import ServingResult
+from pimsim.studies.serving.serving_run import all_cancelled
 from pimsim.studies.serving.serving_run import serve as serve_config
 from pimsim.studies.serving.serving_setup import ServingSetup
 from workloads.requests import Request, check_requests
 from workloads.workload_errors import WorkloadError
+
+Memory = TypeVar("Memory", SendingMemory, ReceivingMemory)
 
 
 class ClusterInterrupted(KeyboardInterrupt):
@@ -96,6 +100,8 @@ def serve(
     outcome = ClusterOutcome(config, requests, loop, cluster.setups)
     try:
         loop.run(progress)
+        if not outcome.any_finished():
+            raise WorkloadInputError(all_cancelled(len(requests)))
         check = _checked(cluster.costs())
     except KeyboardInterrupt:
         if not outcome.any_finished():
@@ -127,6 +133,50 @@ def _check_split(system: System) -> None:
         raise ConfigError([Problem("link", system.link.part, message)], system.name)
 
 
+def _check_serving(system: System, config: Config, requests: Sequence[Request]) -> None:
+    """Check that a machine of a system can serve as its section `serving` says.
+
+    Args:
+        system: The system.
+        config: Config of the machine.
+        requests: All requests.
+
+    Raises:
+        WorkloadInputError: If several machines together cannot do what one can.
+    """
+    if config.serving.speculation.method is not None:
+        raise WorkloadInputError(
+            "serving.speculation.method: is modelled for a machine alone, not in a system; set it to null"
+        )
+    if system.split == "phases" and config.serving.kv_block_tokens is not None:
+        raise WorkloadInputError(
+            "serving.kv_block_tokens: a KV cache that travels is reserved as a whole, not in pages; set it to null"
+        )
+    if system.split == "phases" and any(each.cancel_s is not None for each in requests):
+        raise WorkloadInputError(
+            "cancel_s: requests that travel between machines are not cancelled; serve them with replicas, or leave it "
+            "out"
+        )
+
+
+def _check_levels(system: System) -> None:
+    """Check that the machines of a system have one service level.
+
+    Args:
+        system: The system.
+
+    Raises:
+        ConfigError: If two of them differ.
+    """
+    (first, one), *others = system.machines.items()
+    for key in ("slo_ttft_s", "slo_tpot_s"):
+        for role, other in others:
+            values = getattr(one.serving, key), getattr(other.serving, key)
+            if values[0] != values[1]:
+                message = f"is {values[0]} for {first} and {values[1]} for {role}; the service level is that of all"
+                raise ConfigError([Problem(f"serving.{key}", "", message)], system.name)
+
+
 class _Cluster:
     """The machines of a system, ready to serve.
 
@@ -137,26 +187,16 @@ class _Cluster:
 
     def __init__(self, system: System, requests: Sequence[Request]) -> None:
         self.system, self.requests = system, requests
-        self._known: list[tuple[Config, StepCosts]] = []
         self.setups: dict[str, ServingSetup] = {}
         for role, config in system.machines.items():
             with _naming(role):
-                costs = self._costs_of(config)
-                self.setups[role] = ServingSetup(config, self._as_seen_by(role), costs)
-                self._known.append((config, self.setups[role].costs))
+                _check_serving(system, config, requests)
+                self.setups[role] = ServingSetup(config, self._as_seen_by(role))
+        _check_levels(system)
 
     def costs(self) -> Sequence[StepCosts]:
-        """Return the costs of all machines, each once."""
-        return list({id(each): each for _, each in self._known}.values())
-
-    def _costs_of(self, config: Config) -> StepCosts | None:
-        """Return the costs of a machine that differs only in its name and its limits, or None."""
-        for other, costs in self._known:
-            alike = {"name": other.name, "description": other.description, "serving": other.serving}
-            simulated = config.serving.max_simulated_steps == other.serving.max_simulated_steps
-            if simulated and config.model_copy(update=alike) == other:
-                return costs
-        return None
+        """Return the costs of the machines of all roles."""
+        return [each.costs for each in self.setups.values()]
 
     def _as_seen_by(self, role: str) -> Sequence[Request]:
         """Return the requests as the machines of a role process them.
@@ -178,11 +218,11 @@ class _Cluster:
         rule = make_rule(cluster.routing, cluster.seed)
         if system.split == "replicas":
             machines = [
-                ClusterMachine(name, role, self.setups[role], self.setups[role].scheduler())
+                ClusterMachine(name, role, self.setups[role], self.setups[role].machine())
                 for role in system.machines
                 for name in _names(role, counts[role])
             ]
-            arrivals = {role: [setup.arrival(each) for each in self.requests] for role, setup in self.setups.items()}
+            arrivals = {role: setup.arrivals(self.requests) for role, setup in self.setups.items()}
             return ClusterLoop(self.requests, Pool(machines, rule), arrivals)
         return self._pool_loop(counts, Pool([], rule))
 
@@ -194,20 +234,20 @@ class _Cluster:
         senders: list[ClusterMachine] = []
         receivers: list[ClusterMachine] = []
         for name in _names("prefill", counts["prefill"]):
-            sending[name] = SendingMemory(prefill.memory())
-            senders.append(ClusterMachine(name, "prefill", prefill, prefill.scheduler(sending[name])))
+            machine = prefill.machine(_kept(sending, name, SendingMemory))
+            senders.append(ClusterMachine(name, "prefill", prefill, machine))
             sending[name].is_sent = _is_sent(senders[-1], self.requests)
         for name in _names("decode", counts["decode"]):
-            receiving[name] = ReceivingMemory(decode.memory())
-            receivers.append(ClusterMachine(name, "decode", decode, decode.scheduler(receiving[name])))
+            machine = decode.machine(_kept(receiving, name, ReceivingMemory))
+            receivers.append(ClusterMachine(name, "decode", decode, machine))
         # The seeds of both rules differ, so that random choices are independent.
         back_rule = make_rule(cluster.decode_routing, cluster.seed + 1)
         return PoolLoop(
             self.requests,
             Pool(senders, front.rule),
-            {"prefill": [prefill.arrival(each) for each in self._as_seen_by("prefill")]},
+            {"prefill": prefill.arrivals(self._as_seen_by("prefill"))},
             back=Pool(receivers, back_rule),
-            back_arrivals=[_decoding(decode.arrival(each)) for each in self.requests],
+            back_arrivals=[_decoding(each) for each in decode.arrivals(self.requests)],
             link=LinkQueue(cluster.ports),
             costs=CacheCosts(system.link, system.machines["prefill"], system.machines["decode"]),
             sending=sending,
@@ -222,6 +262,16 @@ def _decoding(arrival: Arrival) -> Arrival:
 
 def _is_sent(machine: ClusterMachine, requests: Sequence[Request]) -> Callable[[int], bool]:
     return lambda number: requests[machine.numbers[number]].output_tokens > 1
+
+
+def _kept(memories: dict[str, Memory], name: str, kind: Callable[[KvMemory], Memory]) -> Callable[[KvMemory], Memory]:
+    """Return a function that wraps a memory, and keeps the wrapped one under a name."""
+
+    def wrapped(memory: KvMemory) -> Memory:
+        memories[name] = kind(memory)
+        return memories[name]
+
+    return wrapped
 
 
 def _names(role: str, count: int) -> list[str]:

@@ -4,8 +4,8 @@ The format is "pimsim-cluster", version 1. Single values are attributes of the r
 the complete configs of its machines, and `config` that of the first one. Each table is a group with one dataset per
 column: `requests` and `routes` (finished requests, in the order of arrival, and the numbers of their machines;
 `decode_machine` is that number plus 1, or 0), `prefix_hashes`, `machines`, `iterations` (with the number of the machine
-in `machine`), `traffic`, `transfers`, `notes`, `accounting` and `plugins`, as far as they have rows. Suffixes of names
-are units. The size limits are those of `pimsim.results.hdf5`.
+in `machine`), `traffic`, `transfers`, `cancelled`, `kv_usages`, `notes`, `accounting` and `plugins`, as far as they
+have rows. Suffixes of names are units. The size limits are those of `pimsim.results.hdf5`.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _inconsistencies(result: ClusterResult) -> Iterator[str]:
     if not result.requests or not any(len(each.iterations) for each in result.machines):
         yield "there are no requests or no iterations"
         return
-    if result.offered < len(result.requests):
+    if result.offered < len(result.requests) + len(result.cancelled):
         yield "attribute offered is less than the number of requests"
     if len(result.routes) != len(result.requests):
         yield "there are not as many routes as requests"
@@ -81,6 +81,8 @@ def _inconsistencies(result: ClusterResult) -> Iterator[str]:
             yield f"request {each.id!r} ends before it starts"
         if not each.output_tokens:
             yield f"request {each.id!r} has no output tokens"
+    if any(each.machine >= count for each in result.kv_usages):
+        yield "the KV memory of a machine that is not in the file"
     for transfer in result.transfers:
         if not transfer.ready_ps <= transfer.asked_ps <= transfer.start_ps <= transfer.end_ps:
             yield f"the transfer of request {transfer.request!r} ends before it starts"

@@ -11,7 +11,7 @@ from pimsim.mapping.buffer_capacity import check_buffers
 from pimsim.mapping.memory_footprint import MemoryFootprint, check_memory_capacity, memory_footprints
 from pimsim.mapping.pass_options import counted_options
 from pimsim.mapping.tile_plan import plan_tiles
-from pimsim.studies.serving.policies import SHIPPED_POLICIES
+from pimsim.studies.serving.policies import MIXED_POLICIES, SHIPPED_POLICIES
 from workloads.decoder_ops import decode_step
 from workloads.models import ModelSpec
 from workloads.requests import Request
@@ -57,7 +57,8 @@ def kv_space(config: Config, spec: ModelSpec, requests: Sequence[Request]) -> KV
     capacity = config.machine.memory.capacity_bytes
     if capacity is None or "memory" in config.machine.outside:
         return KVSpace(None)
-    tokens, outputs = largest_iteration(config.serving, requests), min(config.serving.max_batch, len(requests))
+    tokens = largest_iteration(config.serving, requests)
+    outputs = min(config.serving.max_batch, len(requests)) * config.serving.step_tokens
     chips = serving_footprints(config, spec, tokens, outputs)
     check_memory_capacity(config.machine, spec.name, [replace(each, kv_bytes=0) for each in chips])
     total_kv = sum(each.kv_bytes for each in chips)
@@ -135,15 +136,18 @@ def largest_iteration(limits: ServingConfig, requests: Sequence[Request]) -> int
         Number of tokens.
     """
     registered = limits.policy not in SHIPPED_POLICIES
-    # After a preemption, which only a registered policy can ask for, output tokens are processed again with the prompt.
-    lengths = (each.kv_entries if registered else each.prompt_tokens for each in requests)
+    mixed = limits.policy in MIXED_POLICIES
+    # After a preemption, which a registered policy or pages can ask for, output tokens are processed again.
+    again = registered or limits.kv_block_tokens is not None
+    lengths = (each.kv_entries if again else each.prompt_tokens for each in requests)
     prompts = sorted(lengths, reverse=True)
     together = sum(prompts[: limits.max_batch])
     if limits.prefill_tokens is None:
         prefill = together
-    elif limits.policy == "mixed":
+    elif mixed:
         prefill = min(together, limits.prefill_tokens)
     else:
         prefill = min(together, max(prompts[0], limits.prefill_tokens))
     batch = min(limits.max_batch, len(prompts))
-    return max(batch, prefill + (batch if registered or limits.policy == "mixed" else 0))
+    decode = batch * limits.step_tokens
+    return max(decode, prefill + (decode if registered or mixed else 0))

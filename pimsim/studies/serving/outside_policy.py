@@ -181,6 +181,17 @@ class CheckedPolicy:
         answer = self._call("admit", state)
         return None if answer is None else self._found(answer, state.waiting, "admit", "waiting")
 
+    def victim(self, state: SchedulerState) -> ServedRequest:
+        """Preempt the request that was admitted last if the KV memory is full.
+
+        Args:
+            state: State of the scheduler.
+
+        Returns:
+            The request.
+        """
+        return self._default.victim(state)
+
     def select(self, state: SchedulerState) -> Chosen:
         """Ask which requests are in the next iteration.
 

@@ -7,6 +7,7 @@ before the next iteration.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -27,12 +28,18 @@ class Limits:
         policy: "prefill_first", "decode_first", "mixed" (docs/serving.md), or the name of a registered policy.
         prefill_tokens: Largest number of prompt tokens per iteration; None means no limit.
         kv_capacity_bytes: Memory that is left for KV caches, bytes; None means no limit.
+        decodes_in_budget: Whether decode steps take tokens of `prefill_tokens`.
+        slo_tpot_ps: Longest wanted time per later token, ps; None means no limit.
+        step_tokens: Largest number of new tokens of a decode step: 1, and the drafted tokens.
     """
 
     max_batch: int
     policy: str
     prefill_tokens: int | None
     kv_capacity_bytes: int | None
+    decodes_in_budget: bool = False
+    slo_tpot_ps: int | None = None
+    step_tokens: int = 1
 
 
 @dataclass(slots=True)
@@ -105,6 +112,16 @@ class Policy(Protocol):
             The request; None if no request is to be admitted now.
         """
 
+    def victim(self, state: SchedulerState) -> ServedRequest:
+        """Choose the admitted request that is preempted because the KV memory is full.
+
+        Args:
+            state: State of the scheduler, with at least one admitted request.
+
+        Returns:
+            The request.
+        """
+
     def select(self, state: SchedulerState) -> Chosen:
         """Choose the requests of the next iteration.
 
@@ -144,6 +161,17 @@ class PrefillFirst:
         """
         return state.waiting[0]
 
+    def victim(self, state: SchedulerState) -> ServedRequest:
+        """Preempt the request that was admitted last.
+
+        Args:
+            state: State of the scheduler.
+
+        Returns:
+            The request.
+        """
+        return state.running[-1]
+
     def select(self, state: SchedulerState) -> Chosen:
         """Select prompts up to the limit of tokens, or all sequences for a decode step if there are no prompts.
 
@@ -158,6 +186,8 @@ class PrefillFirst:
             return [(each, 1) for each in state.running]
         chosen = [(each, 1) for each in state.running if each.entries >= each.fill_tokens] if self.mixed else []
         budget = state.limits.prefill_tokens
+        if budget is not None and state.limits.decodes_in_budget:
+            budget = max(0, budget - state.limits.step_tokens * len(chosen))
         for index, each in enumerate(prefilling):
             tokens = each.fill_tokens - each.entries
             if budget is not None and tokens > budget:
@@ -209,6 +239,74 @@ class Mixed(PrefillFirst):
     mixed = True
 
 
+class Ranked(Mixed):
+    """Requests share iterations; the most urgent one is admitted first, and the least urgent one preempted first.
+
+    As vLLM schedules with priorities: a waiting request does not take the place of a running one, but while the KV
+    memory is full, the least urgent admitted request has to give its space back.
+    """
+
+    def rank(self, state: SchedulerState, request: ServedRequest) -> tuple[float, int, int]:
+        """Return the place of a request in the order of urgency.
+
+        Args:
+            state: State of the scheduler.
+            request: A waiting or admitted request.
+
+        Returns:
+            Values to sort by; the smallest is the most urgent.
+        """
+        return request.service.priority, request.arrival_ps, request.number
+
+    def admit(self, state: SchedulerState) -> ServedRequest | None:
+        """Admit the most urgent request.
+
+        Args:
+            state: State of the scheduler.
+
+        Returns:
+            The request.
+        """
+        return min(state.waiting, key=lambda each: self.rank(state, each))
+
+    def victim(self, state: SchedulerState) -> ServedRequest:
+        """Preempt the least urgent request.
+
+        Args:
+            state: State of the scheduler.
+
+        Returns:
+            The request.
+        """
+        return max(state.running, key=lambda each: self.rank(state, each))
+
+
+class EarliestDeadline(Ranked):
+    """The request with the earliest deadline of its next event is the most urgent one.
+
+    Before the first token that is the deadline of the first token, and afterwards that of the last token: the earlier
+    one of its own and of the service level. A request without a deadline comes after all with one.
+    """
+
+    def rank(self, state: SchedulerState, request: ServedRequest) -> tuple[float, int, int]:
+        """Return the place of a request in the order of deadlines.
+
+        Args:
+            state: State of the scheduler.
+            request: A waiting or admitted request.
+
+        Returns:
+            Deadline, arrival time and number.
+        """
+        deadlines = [request.service.latency_deadline_ps]
+        if not request.produced:
+            deadlines.append(request.service.ttft_deadline_ps)
+        elif state.limits.slo_tpot_ps is not None:
+            deadlines.append(request.first_token_ps + state.limits.slo_tpot_ps * (request.output_tokens - 1))
+        earliest = min((each for each in deadlines if each is not None), default=math.inf)
+        return earliest, request.arrival_ps, request.number
+
+
 POLICIES: Registry[Callable[[], Any]] = _NAMES
 """Factories of policies by name: functions without arguments."""
 
@@ -216,8 +314,12 @@ SHIPPED_POLICIES: dict[str, Callable[[], Policy]] = {
     "prefill_first": PrefillFirst,
     "decode_first": DecodeFirst,
     "mixed": Mixed,
+    "priority": Ranked,
+    "deadline": EarliestDeadline,
 }
 POLICIES.ship(SHIPPED_POLICIES)
+MIXED_POLICIES = ("mixed", "priority", "deadline")
+"""Shipped policies whose iterations contain prompts and decode steps."""
 
 
 def register_policy(name: str, factory: Callable[[], Any]) -> None:

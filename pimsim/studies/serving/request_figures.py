@@ -9,7 +9,7 @@ from pimsim.base.units import ps_to_s
 from pimsim.studies.serving.distribution import Distribution
 
 if TYPE_CHECKING:
-    from pimsim.studies.serving.serving_result import RequestRecord
+    from pimsim.studies.serving.request_records import RequestRecord
 
 
 def distributions_of(requests: Sequence[RequestRecord]) -> dict[str, Distribution]:

@@ -22,8 +22,10 @@ from pimsim.studies.serving.iteration_table import IterationRecord, IterationTab
 from pimsim.studies.serving.kv_memory import KvMemory, WholeReservation
 from pimsim.studies.serving.outside_policy import build_policy
 from pimsim.studies.serving.policies import POLICIES, Chosen, Limits, SchedulerState
-from pimsim.studies.serving.served_request import ServedRequest
+from pimsim.studies.serving.served_request import NO_SERVICE, Cancelled, Finished, ServedRequest, Service
+from pimsim.studies.serving.speculation import Speculation
 from pimsim.studies.serving.step_cost import StepCost
+from pimsim.studies.serving.swap_space import SwapSpace
 
 Progress = Callable[[int, int], None]
 """Function of the number of finished and of all requests, called at most `PROGRESS_STEPS` times per run."""
@@ -52,30 +54,11 @@ class Arrival(NamedTuple):
     output_tokens: int
     kv_bytes: int
     entries: int = 0
-
-
-class Finished(NamedTuple):
-    """A finished request.
-
-    Attributes:
-        number: Index of the request in the order in which requests were offered.
-        admitted_ps: Time of admission, ps.
-        first_token_ps: End of the iteration that completed the prompt, ps.
-        finished_ps: End of the iteration with the last output token, ps.
-        dynamic_energy_j: Share of the dynamic energy of its iterations, joules.
-        leakage_energy_j: Share of the leakage energy of its iterations, joules.
-    """
-
-    number: int
-    admitted_ps: int
-    first_token_ps: int
-    finished_ps: int
-    dynamic_energy_j: float
-    leakage_energy_j: float
+    service: Service = NO_SERVICE
 
 
 class Scheduler:
-    """Scheduler of one run. `finished` and `iterations` contain the records so far.
+    """Scheduler of one run. `finished`, `cancelled` and `iterations` contain the records so far.
 
     `preemptions` counts preempted requests, and `recomputed_tokens` the KV entries that they have lost.
 
@@ -85,22 +68,36 @@ class Scheduler:
         cost_of: Function that returns the cost of an iteration.
         memory: Memory of the KV caches; None means that the whole cache of a request is reserved at its admission,
             within `limits.kv_capacity_bytes`.
+        swap: Memory for the KV entries of preempted requests; None means that they are computed again.
+        speculation: Drafts of the sequences that decode; None means one token per step.
     """
 
     def __init__(
-        self, arrivals: Iterable[Arrival], limits: Limits, cost_of: CostOf, memory: KvMemory | None = None
+        self,
+        arrivals: Iterable[Arrival],
+        limits: Limits,
+        cost_of: CostOf,
+        memory: KvMemory | None = None,
+        swap: SwapSpace | None = None,
+        speculation: Speculation | None = None,
     ) -> None:
         self.arrivals: list[Arrival] = []
         """All requests that were offered; their index is the number of the request."""
-        self.limits, self._cost_of = limits, cost_of
+        self.limits, self._cost_of, self._swap, self._speculation = limits, cost_of, swap, speculation
         self.finished: list[Finished] = []
+        self.cancelled: list[Cancelled] = []
         self.iterations = IterationTable()
         self.preemptions = 0
         self.recomputed_tokens = 0
         self._policy = build_policy(limits.policy)
+        if swap is not None or speculation is not None:
+            self._policy.steady = False  # each iteration has costs of its own
         self._state = SchedulerState(limits, memory or WholeReservation(limits.kv_capacity_bytes))
         self._pending: list[tuple[int, int]] = []
-        """Heap of the arrival times and numbers of the requests that have not arrived yet."""
+        """Heap of the arrival times and numbers of the requests that have not arrived yet, and of the times of
+        cancellations, with the number -1 - n for request n."""
+        self._cancelling: list[int] = []
+        """Numbers of the requests whose time of cancellation has come since the last iteration."""
         self._stuck = False
         """Whether the policy admits none of the waiting requests, until another one arrives."""
         self._preemptions_without_output = 0
@@ -125,6 +122,8 @@ class Scheduler:
         number = len(self.arrivals)
         self.arrivals.append(arrival)
         heapq.heappush(self._pending, (arrival.arrival_ps, number))
+        if arrival.service.cancel_ps is not None:
+            heapq.heappush(self._pending, (arrival.service.cancel_ps, -1 - number))
         if len(self.iterations) and arrival.arrival_ps <= self.iterations.last_end_ps:
             self._note_arrivals()
             self.iterations.add_waiting_to_last()
@@ -173,8 +172,9 @@ class Scheduler:
         count, reported = len(self.arrivals), 0
         while (next_ps := self.next_event_ps()) is not None:
             self._step(next_ps)
-            if progress is not None and (len(self.finished) - reported) * PROGRESS_STEPS >= count:
-                reported = len(self.finished)
+            done = len(self.finished) + len(self.cancelled)
+            if progress is not None and (done - reported) * PROGRESS_STEPS >= count:
+                reported = done
                 progress(reported, count)
         if self._state.waiting:
             raise PluginError(
@@ -190,6 +190,7 @@ class Scheduler:
         """
         self._state.now_ps = next_ps
         self._note_arrivals()
+        self._cancel()
         self._preempt()
         self._admit()
         if self._state.running:
@@ -201,6 +202,9 @@ class Scheduler:
         pending, state = self._pending, self._state
         while pending and pending[0][0] <= state.now_ps:
             _, number = heapq.heappop(pending)
+            if number < 0:
+                self._cancelling.append(-1 - number)
+                continue
             each = self.arrivals[number]
             self._enqueue(
                 ServedRequest(
@@ -211,6 +215,7 @@ class Scheduler:
                     each.kv_bytes,
                     fill_tokens=each.prompt_tokens,
                     entries=each.entries,
+                    service=each.service,
                 )
             )
             self._stuck = False
@@ -223,6 +228,24 @@ class Scheduler:
             place -= 1
         waiting.insert(place, request)
 
+    def _cancel(self) -> None:
+        """Remove the requests whose time of cancellation has come, if they are not complete."""
+        state = self._state
+        for number in self._cancelling:
+            waiting = next((each for each in state.waiting if each.number == number), None)
+            running = next((each for each in state.running if each.number == number), None)
+            if waiting is not None:
+                state.waiting.remove(waiting)
+            if running is not None:
+                state.running.remove(running)
+                state.memory.release(running)
+            if (each := waiting or running) is not None:
+                if self._swap is not None:
+                    self._swap.forget(each)
+                energies_j = each.dynamic_energy_j, each.leakage_energy_j
+                self.cancelled.append(Cancelled(number, each.admitted_ps, state.now_ps, each.produced, *energies_j))
+        self._cancelling.clear()
+
     def _preempt(self) -> None:
         """Take KV space back from the requests that the policy preempts; their KV entries are lost.
 
@@ -231,6 +254,7 @@ class Scheduler:
         """
         for each in self._policy.preempt(self._state):
             self._send_back(each)
+            self._preemptions_without_output += 1
         if self._preemptions_without_output > len(self.arrivals):
             raise PluginError(
                 f"{POLICIES.describe(self.limits.policy)}: has preempted {self._preemptions_without_output:,} times "
@@ -238,13 +262,16 @@ class Scheduler:
             )
 
     def _send_back(self, request: ServedRequest) -> None:
-        """Take the KV space of an admitted request and let it wait again; its KV entries are lost."""
+        """Take the KV space of an admitted request and let it wait again; its KV entries are swapped or lost."""
         self._state.running.remove(request)
         self._state.memory.release(request)
         self.preemptions += 1
-        self.recomputed_tokens += request.entries
-        self._preemptions_without_output += 1
-        request.entries, request.fill_tokens = 0, request.prompt_tokens + request.produced
+        request.preemptions += 1
+        if self._swap is None or not self._swap.store(request):
+            self.recomputed_tokens += request.entries
+            if self._speculation is not None:
+                self._speculation.forget(request)
+            request.entries, request.fill_tokens = 0, request.prompt_tokens + request.produced
         self._enqueue(request)
         self._stuck = False
 
@@ -262,10 +289,15 @@ class Scheduler:
                 each.admitted_ps = state.now_ps
             state.running.append(each)
             state.memory.admit(each)
+            if self._swap is not None:
+                self._swap.load(each)
 
     def _iterate(self) -> None:
         state = self._state
-        chosen = self._with_memory(self._policy.select(state))
+        chosen = self._policy.select(state)
+        if self._speculation is not None:
+            chosen = self._speculation.extended(chosen)
+        chosen = self._with_memory(chosen)
         if not chosen:
             return
         shapes: dict[tuple[int, int], int] = {}
@@ -275,10 +307,13 @@ class Scheduler:
             shape = (tokens, context)
             shapes[shape] = shapes.get(shape, 0) + 1
             new_tokens += tokens
-            prefills += each.entries < each.fill_tokens
-            outputs += context >= each.fill_tokens
+            if each.entries < each.fill_tokens:
+                prefills += 1
+                outputs += context >= each.fill_tokens
+            else:
+                outputs += tokens
         groups = tuple(sorted((*shape, sequences) for shape, sequences in shapes.items()))
-        cost = self._cost_of(groups, outputs)
+        cost = self._with_extras(self._cost_of(groups, outputs), chosen)
         start_ps, state.now_ps = state.now_ps, state.now_ps + cost.latency_ps
         self._note_arrivals()
         self.iterations.append(
@@ -291,7 +326,7 @@ class Scheduler:
                 running=len(state.running),
                 waiting=len(state.waiting),
                 kv_bytes=state.kv_bytes,
-                dynamic_energy_j=cost.shared_j + sum(cost.attention_j),
+                dynamic_energy_j=cost.shared_j + sum(cost.attention_j) + cost.apart_j,
                 leakage_energy_j=cost.leakage_j,
                 estimated=cost.estimated,
                 traffic=cost.traffic,
@@ -304,7 +339,8 @@ class Scheduler:
     def _with_memory(self, chosen: Chosen) -> Chosen:
         """Take KV space for the new entries of an iteration.
 
-        While there is none, the request that was admitted last is preempted, as in vLLM (Kwon et al., SOSP 2023).
+        While there is none, a request is preempted: the one that was admitted last, as in vLLM (Kwon et al., SOSP
+        2023), unless the policy chooses another one.
 
         Args:
             chosen: Requests that the policy selects, each with its number of new tokens.
@@ -317,10 +353,21 @@ class Scheduler:
         preempted: list[ServedRequest] = []
         for each, tokens in chosen:
             while each not in preempted and not state.memory.grow(each, tokens):
-                preempted.append(state.running[-1])
-                self._send_back(state.running[-1])
+                preempted.append(self._policy.victim(state))
+                self._send_back(preempted[-1])
             grown.append((each, tokens))
         return [(each, tokens) for each, tokens in grown if each not in preempted]
+
+    def _with_extras(self, cost: StepCost, chosen: Chosen) -> StepCost:
+        """Add moves of KV caches and the draft model to the cost of an iteration; their energy is attributed here."""
+        if self._swap is not None and (moves := self._swap.take_pending()) is not None:
+            cost = cost.with_extra(moves.latency_ps, moves.energy_j, 0.0, moves.traffic)
+        if self._speculation is not None:
+            draft = self._speculation.draft(chosen)
+            cost = cost.with_extra(draft.latency_ps, draft.dynamic_j, draft.leakage_j, draft.traffic)
+            for each, _ in chosen:
+                each.dynamic_energy_j += draft.shares_j.get(each.number, 0.0)
+        return cost
 
     def _attribute(self, chosen: Chosen, groups: Groups, cost: StepCost, new_tokens: int) -> None:
         """Add tokens and energy of an iteration to its sequences, and remove the sequences that are complete.
@@ -342,14 +389,17 @@ class Scheduler:
         leakage_j = cost.leakage_j / len(chosen)
         attention_j = {group[:2]: energy_j / group[2] for group, energy_j in zip(groups, cost.attention_j, strict=True)}
         for each, tokens in chosen:
-            each.entries += tokens
-            each.dynamic_energy_j += tokens * per_token_j + attention_j[tokens, each.entries]
+            each.dynamic_energy_j += tokens * per_token_j + attention_j[tokens, each.entries + tokens]
             each.leakage_energy_j += leakage_j
+            decodes, accepted = each.entries >= each.fill_tokens, tokens
+            if decodes and self._speculation is not None:
+                accepted = 1 + self._speculation.accepted(each, tokens - 1)
+            each.entries += accepted
             if each.entries < each.fill_tokens:
                 continue
             if not each.produced:
                 each.first_token_ps = state.now_ps
-            each.produced += 1
+            each.produced += accepted if decodes else 1
             self._preemptions_without_output = 0
             if each.produced == each.output_tokens:
                 state.memory.release(each)
@@ -361,5 +411,7 @@ class Scheduler:
                         state.now_ps,
                         each.dynamic_energy_j,
                         each.leakage_energy_j,
+                        each.preemptions,
+                        each.shared_tokens,
                     )
                 )

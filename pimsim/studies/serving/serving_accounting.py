@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Config
+from pimsim.hardware.kv_tier import KvTier
 from pimsim.hardware.machine import build_machine
 from pimsim.hardware.technology import technology_notes
 from pimsim.mapping.circuit_notes import circuit_notes, input_bits
@@ -16,75 +17,98 @@ from pimsim.mapping.memory_footprint import total_footprint
 from pimsim.mapping.port_notes import port_notes_of_iterations, spill_notes
 from pimsim.mapping.run_accounting import spill_item
 from pimsim.results.accounting import BETWEEN_ITERATIONS, IDLE_LEAKAGE, LEAKAGE, SPILLED, Accounting, CostItem
-from pimsim.studies.serving.iteration_costs import StepCosts
-from pimsim.studies.serving.iteration_table import IterationTable
+from pimsim.studies.serving.draft_model import draft_notes, with_draft
 from pimsim.studies.serving.kv_space import serving_footprints
-from pimsim.studies.serving.scheduler import Scheduler
+from pimsim.studies.serving.policies import SHIPPED_POLICIES
+from pimsim.studies.serving.serving_setup import ServedMachine, ServingSetup
+from pimsim.studies.serving.speculation import SpeculationCounts
+from workloads.requests import Request
+
+SWAPS = "KV swaps"
 
 
-def machine_notes(
-    config: Config, costs: StepCosts, schedulers: Sequence[Scheduler], longest: int, short_of_port: int
-) -> Iterator[str]:
+def machine_notes(setup: ServingSetup, machines: Sequence[ServedMachine], requests: Sequence[Request]) -> Iterator[str]:
     """Say what the figures of a machine do not describe.
 
     Args:
-        config: Config of the machine.
-        costs: Costs of its iterations.
-        schedulers: Its finished scheduler, or those of several equal machines.
-        longest: KV entries of the longest request.
-        short_of_port: Number of iterations that need the port of the global buffer for longer than they take.
+        setup: Config and costs of its iterations.
+        machines: The machine with its finished scheduler, or several equal ones.
+        requests: All requests.
 
     Yields:
         One sentence each.
     """
-    iterations = sum(len(each.iterations) for each in schedulers)
+    config, costs = setup.config, setup.costs
+    iterations = sum(len(each.scheduler.iterations) for each in machines)
+    longest = max(request.kv_entries for request in requests)
     yield from costs.spec.notes_at(longest)
     yield from config.workload.kv.spec().notes_at(longest)
     yield from technology_notes(config.machine)
     yield from prompt_notes(config)
     yield from circuit_notes(config, input_bits(config))
-    yield from port_notes_of_iterations(short_of_port, iterations)
-    yield from spill_notes(config, _spilled_bytes(config, costs, [each.iterations for each in schedulers]))
-    if preemptions := sum(each.preemptions for each in schedulers):
+    yield from port_notes_of_iterations(setup.short_of_port, iterations)
+    yield from spill_notes(config, _spilled_bytes(setup, machines))
+    yield from _preemption_notes(config, machines)
+    yield from _unused_notes(config, requests)
+    yield from draft_notes(config)
+
+
+def _preemption_notes(config: Config, machines: Sequence[ServedMachine]) -> Iterator[str]:
+    preemptions = sum(each.scheduler.preemptions for each in machines)
+    if not preemptions:
+        return
+    who = f"the policy {config.serving.policy}"
+    if config.serving.kv_block_tokens is not None:
+        who = "sequences needed blocks of the KV memory when none was free, which"
+    yield (
+        f"{who} preempted {preemptions:,} time{'s' * (preemptions != 1)}; time and energy contain the "
+        f"{sum(each.scheduler.recomputed_tokens for each in machines):,} KV entries that were computed again"
+    )
+
+
+def _unused_notes(config: Config, requests: Sequence[Request]) -> Iterator[str]:
+    """Name what requests state and the config does not use."""
+    if not config.serving.prefix_sharing and any(each.prefix_hashes for each in requests):
         yield (
-            f"the policy {config.serving.policy} preempted {preemptions:,} time{'s' * (preemptions != 1)}; time and "
-            f"energy contain the {sum(each.recomputed_tokens for each in schedulers):,} KV entries that were computed "
-            "again"
+            "requests have hashes of prefixes, but each prompt is computed as a whole; serving.prefix_sharing shares "
+            "them"
         )
+    uses = config.serving.policy == "priority" or config.serving.policy not in SHIPPED_POLICIES
+    if not uses and any(each.priority for each in requests):
+        yield f"requests have priorities, which the policy {config.serving.policy} does not use"
 
 
-def _spilled_bytes(config: Config, costs: StepCosts, tables: Sequence[IterationTable]) -> int:
+def _spilled_bytes(setup: ServingSetup, machines: Sequence[ServedMachine]) -> int:
     """Return the activations, bytes, that the largest iteration keeps in memory because the global buffer is full."""
-    shapes = set(_shapes(tables))
+    shapes = set(_shapes(setup.config, machines))
     tokens, outputs = (max((shape[place] for shape in shapes), default=0) for place in (0, 1))
     if not tokens:
         return 0
-    chips = serving_footprints(config, costs.spec, tokens, outputs)
+    chips = serving_footprints(setup.config, setup.costs.spec, tokens, outputs)
     return total_footprint(chips).activation_bytes
 
 
-def _spilled_in_all(config: Config, costs: StepCosts, tables: Sequence[IterationTable]) -> int:
+def _spilled_in_all(setup: ServingSetup, machines: Sequence[ServedMachine]) -> int:
     """Return the activations, bytes, that exceed the global buffer, summed over all layers of all iterations."""
-    if not _spilled_bytes(config, costs, tables):
+    if not _spilled_bytes(setup, machines):
         return 0
-    times = Counter(_shapes(tables))
+    times = Counter(_shapes(setup.config, machines))
     return sum(
-        count * total_footprint(serving_footprints(config, costs.spec, *shape)).spilled_bytes
+        count * total_footprint(serving_footprints(setup.config, setup.costs.spec, *shape)).spilled_bytes
         for shape, count in times.items()
     )
 
 
-def _shapes(tables: Sequence[IterationTable]) -> Iterator[tuple[int, int]]:
-    """Iterate over the tokens and the sequences of all iterations, column by column, which needs no records."""
-    for table in tables:
+def _shapes(config: Config, machines: Sequence[ServedMachine]) -> Iterator[tuple[int, int]]:
+    """Iterate over all iterations: their tokens, and those of them that the LM head processes, at most."""
+    for machine in machines:
+        table = machine.scheduler.iterations
         new_tokens, prefills, decodes = (table.column(name) for name in ("new_tokens", "prefills", "decodes"))
         for tokens, prompts, steps in zip(new_tokens, prefills, decodes, strict=True):
-            yield int(tokens), int(prompts + steps)
+            yield int(tokens), int(min(tokens, prompts + steps * config.serving.step_tokens))
 
 
-def iterations_accounting(
-    config: Config, costs: StepCosts, tables: Sequence[IterationTable], span_ps: int
-) -> Accounting:
+def iterations_accounting(setup: ServingSetup, machines: Sequence[ServedMachine], span_ps: int) -> Accounting:
     """Return what all iterations count and leave out.
 
     Without power gating, the leakage is that of the whole machine over all iterations, not the sum over the slices of
@@ -93,30 +117,52 @@ def iterations_accounting(
     iterations, since slices have fewer tokens.
 
     Args:
-        config: Config of the machine.
-        costs: Costs of the iterations, which are those since the last call of `costs.accounting`.
-        tables: Iterations of the machine, or of each of several equal ones.
+        setup: Config and costs of the iterations, which are those since the last call of `costs.accounting`.
+        machines: The machine with its finished scheduler, or each of several equal ones.
         span_ps: Time over which each machine exists, ps.
 
     Returns:
         The accounting.
     """
+    config, costs = setup.config, setup.costs
+    tables = [each.scheduler.iterations for each in machines]
     total = costs.accounting()
+    drafts = [each.speculation.counts for each in machines if each.speculation is not None]
+    if drafts:
+        total = with_draft(total, setup.draft, _sum_of(drafts))
     charged_j = math.fsum(each.leakage_energy_j for table in tables for each in table)
     counted = [item for item in total.counted if item.name != LEAKAGE]
     left_out = [item for item in total.left_out if item.name not in (IDLE_LEAKAGE, SPILLED)]
     if charged_j:
         counted.append(CostItem(LEAKAGE, 0, charged_j))
-    all_ps = span_ps * len(tables)
+    usages = [each.usage for each in machines if each.usage is not None]
+    if any(each.swaps_out for each in usages):
+        energy_j = math.fsum(each.swap_energy_j for each in usages)
+        counted.append(CostItem(SWAPS, sum(each.swap_ps for each in usages), energy_j))
+    all_ps = span_ps * len(machines)
     between_ps = all_ps - sum(each.end_ps - each.start_ps for table in tables for each in table)
     if between_j := costs.idle_power_w * ps_to_s(between_ps):
         counted.append(CostItem(BETWEEN_ITERATIONS, 0, between_j))
+    more = list[CostItem]()
     if config.leakage_gating != "ungated":
         busy_j = charged_j + math.fsum(item.energy_j for item in left_out if item.name == LEAKAGE)
-        idle_j = costs.whole_power_w * ps_to_s(all_ps) - busy_j
-        at = next((number for number, item in enumerate(left_out) if item.once), len(left_out))
-        left_out.insert(at, CostItem(IDLE_LEAKAGE, 0, max(0.0, idle_j)))
-    if spilled_bytes := _spilled_in_all(config, costs, tables):
-        at = next((number for number, item in enumerate(left_out) if item.once), len(left_out))
-        left_out.insert(at, spill_item(build_machine(config.machine), spilled_bytes))
+        more.append(CostItem(IDLE_LEAKAGE, 0, max(0.0, costs.whole_power_w * ps_to_s(all_ps) - busy_j)))
+    if spilled_bytes := _spilled_in_all(setup, machines):
+        more.append(spill_item(build_machine(config.machine), spilled_bytes))
+    tier = config.serving.swap_tier
+    if usages and config.serving.preemption == "swap" and tier is not None:
+        background_j = KvTier(tier).leakage_w() * ps_to_s(all_ps)
+        more += [CostItem(f"background power of {tier.name}, for swaps", 0, background_j)] * bool(background_j)
+    at = next((number for number, item in enumerate(left_out) if item.once), len(left_out))
+    left_out[at:at] = more
     return Accounting(tuple(counted), tuple(left_out)).longest_first()
+
+
+def _sum_of(counts: Sequence[SpeculationCounts]) -> SpeculationCounts:
+    return SpeculationCounts(
+        sum(each.steps for each in counts),
+        sum(each.drafted_tokens for each in counts),
+        sum(each.accepted_tokens for each in counts),
+        sum(each.draft_ps for each in counts),
+        math.fsum(each.draft_energy_j for each in counts),
+    )

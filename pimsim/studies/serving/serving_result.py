@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pimsim.base.plugins import StoredPlugins
-from pimsim.base.stored_columns import Column, Kind, Notes, Table
+from pimsim.base.stored_columns import Column, Notes, Table
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Config
@@ -20,71 +20,17 @@ from pimsim.results.power import Power
 from pimsim.studies.serving.distribution import Distribution
 from pimsim.studies.serving.iteration_costs import StepCheck
 from pimsim.studies.serving.iteration_table import IterationRecord, IterationTable
+from pimsim.studies.serving.kv_usage import KvUsage
+from pimsim.studies.serving.power_over_time import INTERVALS, Wear, power_over_time, swap_wear
 from pimsim.studies.serving.request_figures import distributions_of, request_row
+from pimsim.studies.serving.request_records import PLAIN_SERVICE, CancelledRecord, RequestRecord
+from pimsim.studies.serving.service_level import Goodput
+from pimsim.studies.serving.speculation import SpeculationResult
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SERVING_VERSION = 1
-
-Hash = Annotated[int, Column(kind=Kind.SIGNED)]
-
-
-class RequestRecord(NamedTuple):
-    """A finished request.
-
-    Attributes:
-        id: Name of the request.
-        prompt_tokens: Length of the prompt, tokens.
-        output_tokens: Length of the output, tokens.
-        arrival_ps: Arrival time, ps.
-        admitted_ps: Time of admission, ps.
-        first_token_ps: End of the iteration that completed the prompt, ps.
-        finished_ps: End of the iteration with the last output token, ps.
-        dynamic_energy_j: Share of the dynamic energy of its iterations, joules.
-        leakage_energy_j: Share of the leakage energy of its iterations, joules.
-        prefix_hashes: Hashes of the blocks of its prompt, as in the request.
-
-    Reference:
-        docs/serving.md, eqs. (1) to (5).
-    """
-
-    id: str
-    prompt_tokens: int
-    output_tokens: int
-    arrival_ps: int
-    admitted_ps: int
-    first_token_ps: int
-    finished_ps: int
-    dynamic_energy_j: float
-    leakage_energy_j: float
-    prefix_hashes: Annotated[tuple[Hash, ...], Table(value="hash", optional=True)] = ()
-
-    @property
-    def wait_ps(self) -> int:
-        """Time from arrival to admission, ps."""
-        return self.admitted_ps - self.arrival_ps
-
-    @property
-    def ttft_ps(self) -> int:
-        """Time to first token (TTFT): time from arrival to the first output token, ps."""
-        return self.first_token_ps - self.arrival_ps
-
-    @property
-    def tpot_ps(self) -> float | None:
-        """Mean time per output token after the first one (TPOT), ps; None if there is only one."""
-        later_tokens = self.output_tokens - 1
-        return (self.finished_ps - self.first_token_ps) / later_tokens if later_tokens else None
-
-    @property
-    def latency_ps(self) -> int:
-        """Time from arrival to the last output token, ps."""
-        return self.finished_ps - self.arrival_ps
-
-    @property
-    def energy_j(self) -> float:
-        """Share of the energy of its iterations, leakage included, joules."""
-        return self.dynamic_energy_j + self.leakage_energy_j
 
 
 @dataclass(frozen=True, repr=False)
@@ -105,6 +51,9 @@ class ServingResult(HeadlineRepr):
         notes: Features of the model that the figures do not describe, one sentence each.
         accounting: What all iterations count and leave out; without items in a result of an earlier version.
         plugins: Plugins and packages whose code was loaded when the result was made.
+        kv_usage: Use of the paged KV memory; None without pages, and in a result of an earlier version.
+        cancelled: Requests that were cancelled before they were complete, in the order of arrival.
+        speculation: Speculative decoding; None without it, and in a result of an earlier version.
     """
 
     config: Config
@@ -120,6 +69,9 @@ class ServingResult(HeadlineRepr):
     notes: Notes = ()
     accounting: StoredAccounting = field(default_factory=Accounting)
     plugins: StoredPlugins = ()
+    kv_usage: KvUsage | None = None
+    cancelled: Annotated[tuple[CancelledRecord, ...], Table(optional=True)] = ()
+    speculation: SpeculationResult | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "iterations", IterationTable.of(self.iterations))
@@ -131,8 +83,19 @@ class ServingResult(HeadlineRepr):
 
     @property
     def complete(self) -> bool:
-        """Whether all requests were served; False after an interruption."""
-        return len(self.requests) == self.offered
+        """Whether all requests were served or cancelled; False after an interruption."""
+        return len(self.requests) + len(self.cancelled) == self.offered
+
+    @cached_property
+    def goodput(self) -> Goodput | None:
+        """Requests that met their deadlines and the service level; None if there is neither."""
+        return Goodput.of(self.requests, self.cancelled, self.config.serving, self.span_ps)
+
+    @property
+    def swap_wear(self) -> Wear | None:
+        """Wear of the tier of swaps; None without swaps, or if its cells endure any number of writes."""
+        written = 0 if self.kv_usage is None else self.kv_usage.swap_out_bytes
+        return swap_wear(self.config.serving.swap_tier, written, ps_to_s(self.span_ps))
 
     @cached_property
     def busy_ps(self) -> int:
@@ -142,7 +105,7 @@ class ServingResult(HeadlineRepr):
     @cached_property
     def span_ps(self) -> int:
         """Time from the first arrival to the end of the last iteration, ps."""
-        return self.iterations[-1].end_ps - min(request.arrival_ps for request in self.requests)
+        return self.iterations[-1].end_ps - min((*(each.arrival_ps for each in self.requests), *(each.arrival_ps for each in self.cancelled)))
 
     @property
     def idle_ps(self) -> int:
@@ -198,8 +161,9 @@ class ServingResult(HeadlineRepr):
 
     @cached_property
     def mean_waiting(self) -> float:
-        """Mean number of waiting requests over time: sum of the waiting times over the span (Little's law)."""
-        return sum(request.wait_ps for request in self.requests) / self.span_ps if self.span_ps else 0.0
+        """Mean number of requests that wait for their first admission: sum of these times over the span (Little)."""
+        waits_ps = sum(each.wait_ps for each in self.requests) + sum(each.wait_ps for each in self.cancelled)
+        return waits_ps / self.span_ps if self.span_ps else 0.0
 
     @cached_property
     def mean_batch(self) -> float:
@@ -262,6 +226,7 @@ class ServingResult(HeadlineRepr):
             "max_waiting": max(each.waiting for each in self.iterations),
             "mean_batch": self.mean_batch,
             "max_kv_bytes": max(each.kv_bytes for each in self.iterations),
+            **(self.kv_usage.summary() if self.kv_usage is not None else {}),
             **self.memory_traffic.summary(),
             "total_energy_j": self.energy_j,
             "idle_energy_j": self.idle_energy_j,
@@ -274,8 +239,20 @@ class ServingResult(HeadlineRepr):
             "steps_checked": self.check.steps,
             "latency_error": self.check.latency_error,
             "energy_error": self.check.energy_error,
+            **(self.goodput.summary() if self.goodput is not None else {}),
+            **self._events_summary(),
+            **(self.speculation.summary(self.busy_ps, self.energy_j) if self.speculation is not None else {}),
             **{name: each.to_dict() for name, each in self.distributions.items()},
         }
+
+    def _events_summary(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        if self.cancelled:
+            energy_j = math.fsum(each.energy_j for each in self.cancelled)
+            found = {"requests_cancelled": len(self.cancelled), "cancelled_energy_j": energy_j}
+        if (wear := self.swap_wear) is not None:
+            found |= {"swap_writes_per_cell": wear.writes_per_cell, "swap_lifetime_s": wear.lifetime_s}
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Return the whole result as JSON values.
@@ -305,6 +282,8 @@ class ServingResult(HeadlineRepr):
                 row | ({"prefix_hashes": list(each.prefix_hashes)} if each.prefix_hashes else {})
                 for row, each in zip(self.request_rows(), self.requests, strict=True)
             ),
+            **({"cancelled": [each.row() for each in self.cancelled]} if self.cancelled else {}),
+            "power_over_time": [each._asdict() for each in power_over_time(self)],
             "iterations": iter(self.iteration_rows()),
             "config": self.config.model_dump(mode="json"),
         }
@@ -313,9 +292,12 @@ class ServingResult(HeadlineRepr):
         """Return one flat row per finished request, in the order of arrival.
 
         Yields:
-            Lengths, times in seconds and energies in joules.
+            Lengths, times in seconds and energies in joules; priority, deadlines, preemptions and shared tokens if a
+            request of the run has any.
         """
-        yield from map(request_row, self.requests)
+        served = any(each.service != PLAIN_SERVICE for each in self.requests)
+        for each in self.requests:
+            yield request_row(each) | each.service.row() if served else request_row(each)
 
     def iteration_rows(self) -> Iterable[dict[str, Any]]:
         """Return one flat row per iteration.
@@ -340,6 +322,19 @@ class ServingResult(HeadlineRepr):
         import pandas as pd
 
         return pd.DataFrame(list(self.request_rows()))
+
+    def power_dataframe(self, intervals: int = INTERVALS) -> pd.DataFrame:
+        """Return the mean power of equal intervals, one row each.
+
+        Args:
+            intervals: Number of intervals from the first arrival to the end of the last iteration.
+
+        Returns:
+            Data frame with start and end in seconds, and dynamic and leakage power in watts.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(power_over_time(self, intervals))
 
     def iterations_dataframe(self) -> pd.DataFrame:
         """Return one row per iteration.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pimsim.base.errors import WorkloadInputError
@@ -12,12 +13,15 @@ from pimsim.config.schema import Config
 from pimsim.importers.request_traces.request_trace import RequestTrace
 from pimsim.importers.request_traces.trace_reading import read_request_trace
 from pimsim.importers.request_traces.trace_selection import TraceSelection
+from pimsim.studies.serving.draft_model import without_speculation
 from pimsim.studies.serving.iteration_costs import StepCheck, StepCosts
 from pimsim.studies.serving.iteration_table import IterationRecord
-from pimsim.studies.serving.scheduler import Progress, Scheduler
+from pimsim.studies.serving.request_records import cancelled_records, request_records
+from pimsim.studies.serving.scheduler import Progress
 from pimsim.studies.serving.serving_accounting import iterations_accounting, machine_notes
-from pimsim.studies.serving.serving_result import RequestRecord, ServingResult
-from pimsim.studies.serving.serving_setup import ServingSetup
+from pimsim.studies.serving.serving_result import ServingResult
+from pimsim.studies.serving.serving_setup import ServedMachine, ServingSetup
+from pimsim.studies.serving.speculation import SpeculationResult
 from pimsim.version import __version__
 from workloads.random_requests import poisson_requests as _poisson_requests
 from workloads.requests import Request, check_requests
@@ -130,38 +134,54 @@ def serve(
     setup = ServingSetup(config, requests, costs)
     costs = setup.costs
     simulated_before = costs.simulations
-    scheduler = setup.scheduler()
-    for request in requests:
-        scheduler.offer(setup.arrival(request))
+    machine = setup.machine()
+    scheduler = machine.scheduler
+    for each in setup.arrivals(requests):
+        scheduler.offer(each)
     costs.accounting()  # drops that of an earlier run with the same costs, which may have failed
     try:
         scheduler.run(progress)
+        if not scheduler.finished:
+            raise WorkloadInputError(all_cancelled(len(requests)))
         check = costs.check()
     except KeyboardInterrupt:
         if not scheduler.finished:
             raise
         check = StepCheck(0, 0.0, 0.0)
-        raise ServingInterrupted(_result(setup, requests, scheduler, check, simulated_before)) from None
-    return _result(setup, requests, scheduler, check, simulated_before)
+        raise ServingInterrupted(_result(setup, requests, machine, check, simulated_before)) from None
+    result = _result(setup, requests, machine, check, simulated_before)
+    if machine.speculation is None:
+        return result
+    plain = serve(without_speculation(config), requests, None, costs)
+    counts = machine.speculation.counts
+    return replace(result, speculation=SpeculationResult.of(counts, plain.busy_ps, plain.energy_j))
+
+
+def all_cancelled(count: int) -> str:
+    """Say that no request was finished.
+
+    Args:
+        count: Number of all requests.
+
+    Returns:
+        Error message.
+    """
+    return f"all {count:,} requests were cancelled (cancel_s) before they were complete"
 
 
 def _result(
-    setup: ServingSetup, requests: Sequence[Request], scheduler: Scheduler, check: StepCheck, simulated_before: int
+    setup: ServingSetup, requests: Sequence[Request], machine: ServedMachine, check: StepCheck, simulated_before: int
 ) -> ServingResult:
-    config, costs, iterations = setup.config, setup.costs, scheduler.iterations
-    records = []
-    for done in sorted(scheduler.finished):
-        request, arrival_ps = requests[done.number], scheduler.arrivals[done.number].arrival_ps
-        shape = request.id, request.prompt_tokens, request.output_tokens
-        records.append(RequestRecord._make((*shape, arrival_ps, *done[1:], request.prefix_hashes)))
-    longest = max(request.kv_entries for request in requests)
-    span_ps = iterations[-1].end_ps - min(each.arrival_ps for each in records)
+    config, costs, scheduler = setup.config, setup.costs, machine.scheduler
+    iterations = scheduler.iterations
+    left = (*(each.number for each in scheduler.finished), *(each.number for each in scheduler.cancelled))
+    span_ps = iterations[-1].end_ps - min(scheduler.arrivals[number].arrival_ps for number in left)
     return ServingResult(
         config=config,
         version=__version__,
         model=costs.spec.name,
         offered=len(requests),
-        requests=tuple(records),
+        requests=request_records(requests, scheduler),
         iterations=iterations,
         method=costs_method(config, iterations),
         simulations=costs.simulations - simulated_before,
@@ -169,10 +189,12 @@ def _result(
         idle_power_w=costs.idle_power_w,
         notes=(
             *(requests.notes if isinstance(requests, RequestTrace) else ()),
-            *machine_notes(config, costs, [scheduler], longest, setup.short_of_port),
+            *machine_notes(setup, [machine], requests),
         ),
-        accounting=iterations_accounting(config, costs, [iterations], span_ps),
+        accounting=iterations_accounting(setup, [machine], span_ps),
         plugins=plugin_records(),
+        kv_usage=machine.usage,
+        cancelled=cancelled_records(requests, scheduler),
     )
 
 

@@ -2,19 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from pimsim.base.errors import WorkloadInputError
 from pimsim.base.units import to_ps
 from pimsim.config.schema import Config
 from pimsim.mapping.memory_footprint import size_text
+from pimsim.studies.serving.draft_model import draft_costs, speculation_of
 from pimsim.studies.serving.iteration_costs import Groups, StepCosts
 from pimsim.studies.serving.kv_memory import KvMemory, WholeReservation
 from pimsim.studies.serving.kv_space import KVSpace, check_longest_context, kv_space
+from pimsim.studies.serving.kv_usage import KvUsage
+from pimsim.studies.serving.paged_memory import PagedMemory
 from pimsim.studies.serving.policies import Limits
 from pimsim.studies.serving.scheduler import Arrival, Scheduler
+from pimsim.studies.serving.serving_memory import arrivals_of, paged_memory, swap_space
+from pimsim.studies.serving.speculation import Speculation
 from pimsim.studies.serving.step_cost import StepCost
+from pimsim.studies.serving.swap_space import SwapSpace
 from workloads.requests import Request
+
+
+class ServedMachine(NamedTuple):
+    """The scheduler of a machine, and what works beside the iterations of its model.
+
+    Attributes:
+        scheduler: The scheduler.
+        paged: Its paged KV memory; None without pages.
+        swap: Its space for swaps; None without it.
+        speculation: Its drafts; None without speculation.
+    """
+
+    scheduler: Scheduler
+    paged: PagedMemory | None = None
+    swap: SwapSpace | None = None
+    speculation: Speculation | None = None
+
+    @property
+    def usage(self) -> KvUsage | None:
+        """Use of the paged KV memory so far; None without pages."""
+        if self.paged is None:
+            return None
+        return KvUsage.of(self.paged, self.swap, self.scheduler.preemptions, self.scheduler.recomputed_tokens)
 
 
 class ServingSetup:
@@ -42,50 +72,57 @@ class ServingSetup:
             )
         if config.machine.kv_tiers:
             raise WorkloadInputError("machine.kv_tiers: serving keeps the KV caches in machine.memory; set it to []")
-        self.config, self.costs = config, costs or StepCosts(config)
+        self.config, self._requests, self.costs = config, requests, costs or StepCosts(config)
         check_longest_context(config, self.costs.spec, requests)
-        space = kv_space(config, self.costs.spec, requests)
+        self._space = kv_space(config, self.costs.spec, requests)
         self.limits = Limits(
             max_batch=config.serving.max_batch,
             policy=config.serving.policy,
             prefill_tokens=config.serving.prefill_tokens,
-            kv_capacity_bytes=space.capacity_bytes,
+            kv_capacity_bytes=self._space.capacity_bytes,
+            decodes_in_budget=config.serving.decodes_in_budget,
+            slo_tpot_ps=None if config.serving.slo_tpot_s is None else to_ps(config.serving.slo_tpot_s),
+            step_tokens=config.serving.step_tokens,
         )
         """Limits of a scheduler."""
+        self.draft = draft_costs(config)
+        """Costs of the iterations of the draft model; None without one."""
         self.short_of_port = 0
         """Number of iterations that need the port of the global buffer for longer than they take."""
-        _check_capacity(config, requests, space, self.costs)
+        if self._paged() is None:
+            _check_capacity(config, requests, self._space, self.costs)
 
-    def arrival(self, request: Request) -> Arrival:
-        """Return a request as the scheduler sees it.
+    def arrivals(self, requests: Sequence[Request]) -> list[Arrival]:
+        """Return requests as the scheduler sees them.
 
         Args:
-            request: The request.
+            requests: The requests.
 
         Returns:
-            The same with times in picoseconds and the size of its KV cache.
+            One arrival per request, in the same order.
         """
-        kv_bytes = self.costs.kv_bytes(request.kv_entries)
-        return Arrival(to_ps(request.arrival_s), request.prompt_tokens, request.output_tokens, kv_bytes)
+        return arrivals_of(self.config, requests, self.costs.kv_bytes)
 
-    def memory(self) -> KvMemory:
-        """Make the memory for the KV caches of one machine.
-
-        Returns:
-            The reservation of whole requests.
-        """
-        return WholeReservation(self.limits.kv_capacity_bytes)
-
-    def scheduler(self, memory: KvMemory | None = None) -> Scheduler:
+    def machine(self, wrapped: Callable[[KvMemory], KvMemory] | None = None) -> ServedMachine:
         """Make the scheduler of one machine, without requests.
 
         Args:
-            memory: Memory of its KV caches; None means a new one from `memory`.
+            wrapped: Function that returns the memory for the KV caches, made of that of a machine alone; None means
+                this memory itself.
 
         Returns:
-            The scheduler.
+            The scheduler with what works beside it.
         """
-        return Scheduler((), self.limits, self._cost_of, memory or self.memory())
+        paged = self._paged()
+        swap, speculation = swap_space(self.config, paged), speculation_of(self.config, self.draft)
+        memory: KvMemory = paged or WholeReservation(self.limits.kv_capacity_bytes)
+        memory = memory if wrapped is None else wrapped(memory)
+        return ServedMachine(
+            Scheduler((), self.limits, self._cost_of, memory, swap, speculation), paged, swap, speculation
+        )
+
+    def _paged(self) -> PagedMemory | None:
+        return paged_memory(self.config, self._space, self._requests, self.costs.kv_bytes)
 
     def _cost_of(self, groups: Groups, outputs: int) -> StepCost:
         cost = self.costs.of(groups, outputs)
