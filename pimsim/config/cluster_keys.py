@@ -11,6 +11,9 @@ from pimsim.config.schema.system_section import MAX_MACHINES, ROLES, ClusterSect
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 
+MAX_KINDS = 64
+"""Largest number of different machines: their configs are a text of a result file."""
+
 SERVING_SPLITS = ("phases", "replicas")
 """Values of `split` whose machines serve requests as whole machines."""
 
@@ -68,6 +71,9 @@ def cluster_problems(spec: SystemSection, tree: Mapping[str, Any]) -> Iterator[P
 def _replica_problems(spec: SystemSection) -> Iterator[Problem]:
     if not spec.machines:
         yield Problem("machines", "{}", "is empty: split: replicas needs at least one machine")
+    if len(spec.machines) > MAX_KINDS:
+        message = f"has {len(spec.machines):,} names; at most {MAX_KINDS}: cluster.replicas counts equal machines"
+        yield Problem("machines", "", message)
     for name in spec.machines:
         if not _NAME.fullmatch(name):
             message = "is not a name of a machine: a letter, then up to 39 letters, digits, - and _"

@@ -68,7 +68,7 @@ class ClusterOutcome:
         """
         machines, system = self._loop.machines, self.system
         records, routes = self._records()
-        transfers = tuple(map(self._transfer, self._sent()))
+        transfers = self._transfers()
         cancelled = self._cancelled()
         ends_ps = [each.scheduler.iterations[-1].end_ps for each in machines if len(each.scheduler.iterations)]
         first_ps = min((*(each.arrival_ps for each in records), *(each.arrival_ps for each in cancelled)))
@@ -112,22 +112,24 @@ class ClusterOutcome:
     def _sent(self) -> Sequence[Sent]:
         return self._loop.sent if isinstance(self._loop, PoolLoop) else ()
 
-    def _transfer(self, sent: Sent) -> Transfer:
+    def _transfers(self) -> tuple[Transfer, ...]:
         places = {each.name: place for place, each in enumerate(self._loop.machines)}
-        cost = sent.cost
-        return Transfer(
-            self.requests[sent.place].id,
-            places[sent.sender.name],
-            places[sent.receiver.name],
-            cost.size_bytes,
-            sent.ready_ps,
-            sent.asked_ps,
-            sent.slot.start_ps,
-            sent.slot.end_ps,
-            cost.link_ps,
-            cost.link_j,
-            cost.read_j,
-            cost.write_j,
+        return tuple(
+            Transfer(
+                self.requests[sent.place].id,
+                places[sent.sender.name],
+                places[sent.receiver.name],
+                sent.cost.size_bytes,
+                sent.ready_ps,
+                sent.asked_ps,
+                sent.slot.start_ps,
+                sent.slot.end_ps,
+                sent.cost.link_ps,
+                sent.cost.link_j,
+                sent.cost.read_j,
+                sent.cost.write_j,
+            )
+            for sent in self._sent()
         )
 
     def _records(self) -> tuple[list[RequestRecord], list[Route]]:

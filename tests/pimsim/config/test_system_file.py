@@ -114,6 +114,7 @@ def test_replicas_have_names_of_their_own_and_no_link() -> None:
     [
         (REPLICAS | {"machines": {}}, (), "machines: {} is empty: split: replicas needs at least one machine"),
         (REPLICAS | {"machines": {"1": "pim-llm"}}, (), "machines: '1' is not a name of a machine"),
+        (REPLICAS | {"machines": {f"m{n}": "pim-llm" for n in range(65)}}, (), "machines: has 65 names; at most 64"),
         (REPLICAS | {"link": "ucie"}, (), "link: has no effect with split: replicas"),
         (
             REPLICAS,
