@@ -88,6 +88,8 @@ def serve(
     """
     if isinstance(config, Config):
         return serve_config(config, requests, progress, costs)
+    if costs is not None:
+        raise WorkloadInputError("costs: are those of one config, not of a system; leave them out")
     try:
         check_requests(requests)
     except WorkloadError as error:
