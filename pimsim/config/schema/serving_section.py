@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from pimsim.config.schema.kv_tier_section import KvTierConfig
-from pimsim.config.schema.quantities import NonNegative, Positive, Section
+from pimsim.config.schema.quantities import Positive, Section
 from pimsim.config.schema.registered_names import PolicyName
 
 MAX_PROMPT_TOKENS = 1 << 20
@@ -20,7 +20,9 @@ class SpeculationConfig(Section):
         description="draft: a small model drafts the tokens, one step of the same machine each; ngram: they are copied "
         "from the prompt or the output so far, which takes no time of the machine; null: no speculation"
     )
-    tokens: int = Field(ge=1, le=64, description="drafted tokens per step of a sequence; one more is verified with them")
+    tokens: int = Field(
+        ge=1, le=64, description="drafted tokens per step of a sequence; one more is verified with them"
+    )
     acceptance: float = Field(
         ge=0,
         le=1,
@@ -127,8 +129,8 @@ class ServingConfig(Section):
         budget, least = self.prefill_tokens, self.max_batch * self.step_tokens
         if self.decodes_in_budget and budget is not None and budget < least:
             raise ValueError(
-                f"decodes_in_budget needs prefill_tokens of at least {least:,}, not {budget:,}: those of a decode step of "
-                f"max_batch sequences with {self.step_tokens} each"
+                f"decodes_in_budget needs prefill_tokens of at least {least:,}, not {budget:,}: those of a decode step "
+                f"of max_batch sequences with {self.step_tokens} each"
             )
         return self
 

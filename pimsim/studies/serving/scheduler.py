@@ -350,7 +350,15 @@ class Scheduler:
         return [(each, tokens) for each, tokens in grown if each not in preempted]
 
     def _with_extras(self, cost: StepCost, chosen: Chosen) -> StepCost:
-        """Add moves of KV caches and the draft model to the cost of an iteration; their energy is attributed here."""
+        """Add moves of KV caches and the draft model to the cost of an iteration, and attribute the draft's energy.
+
+        Args:
+            cost: Cost of the iteration.
+            chosen: Its requests, each with its number of new tokens.
+
+        Returns:
+            The whole cost.
+        """
         if self._swap is not None and (moves := self._swap.take_pending()) is not None:
             cost = cost.with_extra(moves.latency_ps, moves.energy_j, 0.0, moves.traffic)
         if self._speculation is not None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 SERVING_VERSION = 1
 
+
 @dataclass(frozen=True, repr=False)
 class ServingResult(HeadlineRepr):
     """Result of a serving run.
@@ -103,7 +104,8 @@ class ServingResult(HeadlineRepr):
     @cached_property
     def span_ps(self) -> int:
         """Time from the first arrival to the end of the last iteration, ps."""
-        return self.iterations[-1].end_ps - min(each.arrival_ps for each in (*self.requests, *self.cancelled))
+        first_ps = min(each.arrival_ps for each in self.requests)
+        return self.iterations[-1].end_ps - min((first_ps, *(each.arrival_ps for each in self.cancelled)))
 
     @property
     def idle_ps(self) -> int:
@@ -160,7 +162,7 @@ class ServingResult(HeadlineRepr):
     @cached_property
     def mean_waiting(self) -> float:
         """Mean number of requests that wait for their first admission: sum of these times over the span (Little)."""
-        waits_ps = sum(each.wait_ps for each in (*self.requests, *self.cancelled))
+        waits_ps = sum(each.wait_ps for each in self.requests) + sum(each.wait_ps for each in self.cancelled)
         return waits_ps / self.span_ps if self.span_ps else 0.0
 
     @cached_property

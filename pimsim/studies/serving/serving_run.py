@@ -14,7 +14,6 @@ from pimsim.base.plugins import plugin_records
 from pimsim.base.shipped_files import find_requests
 from pimsim.base.units import ps_to_s, to_ps
 from pimsim.config.schema import Config
-from pimsim.hardware.kv_tier import KvTier
 from pimsim.hardware.machine import build_machine
 from pimsim.hardware.technology import technology_notes
 from pimsim.importers.request_traces.request_trace import RequestTrace
@@ -37,10 +36,11 @@ from pimsim.studies.serving.iteration_costs import Groups, StepCheck, StepCosts
 from pimsim.studies.serving.iteration_table import IterationRecord
 from pimsim.studies.serving.kv_space import KVSpace, check_longest_context, kv_space, serving_footprints
 from pimsim.studies.serving.kv_usage import KvUsage
-from pimsim.studies.serving.policies import SHIPPED_POLICIES, Limits
+from pimsim.studies.serving.policies import Limits
 from pimsim.studies.serving.request_records import cancelled_records, request_records
 from pimsim.studies.serving.scheduler import Progress, Scheduler
 from pimsim.studies.serving.serving_memory import arrivals_of, paged_memory, swap_space
+from pimsim.studies.serving.serving_notes import preemption_notes, swap_background, unused_notes
 from pimsim.studies.serving.serving_result import ServingResult
 from pimsim.studies.serving.speculation import Speculation, SpeculationResult
 from pimsim.studies.serving.step_cost import StepCost
@@ -48,7 +48,6 @@ from pimsim.version import __version__
 from workloads.random_requests import poisson_requests as _poisson_requests
 from workloads.requests import Request, check_requests
 from workloads.workload_errors import WorkloadError
-
 
 SWAPS = "KV swaps"
 
@@ -221,7 +220,9 @@ def serve(
     try:
         scheduler.run(progress)
         if not scheduler.finished:
-            raise WorkloadInputError(f"all {len(requests):,} requests were cancelled (cancel_s) before they were complete")
+            raise WorkloadInputError(
+                f"all {len(requests):,} requests were cancelled (cancel_s) before they were complete"
+            )
         check = costs.check()
     except KeyboardInterrupt:
         if not scheduler.finished:
@@ -279,8 +280,8 @@ def _result(
             *circuit_notes(config, input_bits(config)),
             *port_notes_of_iterations(short_of_port, len(scheduler.iterations)),
             *spill_notes(config, _spilled_bytes(config, costs, scheduler)),
-            *_preemption_notes(config, scheduler),
-            *_unused_notes(config, requests),
+            *preemption_notes(config, scheduler.preemptions, scheduler.recomputed_tokens),
+            *unused_notes(config, requests),
             *draft_notes(config),
         ),
         accounting=_accounting(config, costs, scheduler, extras),
@@ -288,33 +289,6 @@ def _result(
         kv_usage=extras.usage,
         cancelled=cancelled_records(requests, scheduler),
     )
-
-
-def _preemption_notes(config: Config, scheduler: Scheduler) -> tuple[str, ...]:
-    if not scheduler.preemptions:
-        return ()
-    who = f"the policy {config.serving.policy}"
-    if config.serving.kv_block_tokens is not None:
-        who = "sequences needed blocks of the KV memory when none was free, which"
-    note = (
-        f"{who} preempted {scheduler.preemptions:,} "
-        f"time{'s' * (scheduler.preemptions != 1)}; time and energy contain the "
-        f"{scheduler.recomputed_tokens:,} KV entries that were computed again"
-    )
-    return (note,)
-
-
-def _unused_notes(config: Config, requests: Sequence[Request]) -> tuple[str, ...]:
-    """Name what requests state and the config does not use."""
-    notes = []
-    if not config.serving.prefix_sharing and any(each.prefix_hashes for each in requests):
-        notes.append(
-            "requests have hashes of prefixes, but each prompt is computed as a whole; serving.prefix_sharing shares them"
-        )
-    if config.serving.policy in SHIPPED_POLICIES and config.serving.policy != "priority":
-        if any(each.priority for each in requests):
-            notes.append(f"requests have priorities, which the policy {config.serving.policy} does not use")
-    return tuple(notes)
 
 
 def _spilled_bytes(config: Config, costs: StepCosts, scheduler: Scheduler) -> int:
@@ -368,8 +342,8 @@ def _accounting(config: Config, costs: StepCosts, scheduler: Scheduler, extras: 
         counted.append(CostItem(LEAKAGE, 0, charged_j))
     if usage is not None and usage.swaps_out:
         counted.append(CostItem(SWAPS, usage.swap_ps, usage.swap_energy_j))
-    left = (*scheduler.finished, *scheduler.cancelled)
-    first_ps = min(scheduler.arrivals[each.number].arrival_ps for each in left)
+    left = *(each.number for each in scheduler.finished), *(each.number for each in scheduler.cancelled)
+    first_ps = min(scheduler.arrivals[number].arrival_ps for number in left)
     span_ps = scheduler.iterations[-1].end_ps - first_ps
     between_ps = span_ps - sum(each.end_ps - each.start_ps for each in scheduler.iterations)
     if between_j := costs.idle_power_w * ps_to_s(between_ps):
@@ -382,9 +356,7 @@ def _accounting(config: Config, costs: StepCosts, scheduler: Scheduler, extras: 
     if spilled_bytes := _spilled_in_all(config, costs, scheduler):
         at = next((number for number, item in enumerate(left_out) if item.once), len(left_out))
         left_out.insert(at, spill_item(build_machine(config.machine), spilled_bytes))
-    tier = config.serving.swap_tier
-    if usage is not None and config.serving.preemption == "swap" and tier is not None:
-        if background_j := KvTier(tier).leakage_w() * ps_to_s(span_ps):
-            at = next((number for number, item in enumerate(left_out) if item.once), len(left_out))
-            left_out.insert(at, CostItem(f"background power of {tier.name}, for swaps", 0, background_j))
+    if background := swap_background(config, usage, span_ps):
+        at = next((number for number, item in enumerate(left_out) if item.once), len(left_out))
+        left_out.insert(at, background)
     return Accounting(tuple(counted), tuple(left_out)).longest_first()
