@@ -170,7 +170,8 @@ def serve(
         short_of_port += cost.short_of_port
         return cost
 
-    scheduler = Scheduler(arrivals, limits, cost_of)
+    costs.expect(requests)
+    scheduler = Scheduler(arrivals, limits, cost_of, stretches=costs)
     costs.accounting()  # drops that of an earlier run with the same costs, which may have failed
     try:
         scheduler.run(progress)
@@ -214,7 +215,7 @@ def _result(
         request, (arrival_ps, *_) = requests[done.number], scheduler.arrivals[done.number]
         shape = request.id, request.prompt_tokens, request.output_tokens
         records.append(RequestRecord._make((*shape, arrival_ps, *done[1:], request.prefix_hashes)))
-    estimated = any(each.estimated for each in scheduler.iterations)
+    estimated = any(scheduler.iterations.sums("estimated"))
     return ServingResult(
         config=config,
         version=__version__,
@@ -255,17 +256,24 @@ def _preemption_notes(config: Config, scheduler: Scheduler) -> tuple[str, ...]:
 
 def _spilled_bytes(config: Config, costs: StepCosts, scheduler: Scheduler) -> int:
     """Return the activations, bytes, that the largest iteration keeps in memory because the global buffer is full."""
-    tokens = max(each.new_tokens for each in scheduler.iterations)
-    outputs = max(each.prefills + each.decodes for each in scheduler.iterations)
+    tokens, outputs = (max(each) for each in zip(*_shapes(scheduler), strict=True))
     chips = serving_footprints(config, costs.spec, tokens, outputs)
     return total_footprint(chips).activation_bytes
+
+
+def _shapes(scheduler: Scheduler) -> list[tuple[int, int]]:
+    """Return the new tokens and the sequences of each record of iterations."""
+    columns = map(scheduler.iterations.sums, ("new_tokens", "prefills", "decodes"))
+    return [(int(tokens), int(prompts + steps)) for tokens, prompts, steps in zip(*columns, strict=True)]
 
 
 def _spilled_in_all(config: Config, costs: StepCosts, scheduler: Scheduler) -> int:
     """Return the activations, bytes, that exceed the global buffer, summed over all layers of all iterations."""
     if not _spilled_bytes(config, costs, scheduler):
         return 0
-    times = Counter((each.new_tokens, each.prefills + each.decodes) for each in scheduler.iterations)
+    times: Counter[tuple[int, int]] = Counter()
+    for shape, rows in zip(_shapes(scheduler), scheduler.iterations.row_counts(), strict=True):
+        times[shape] += rows
     return sum(
         count * total_footprint(serving_footprints(config, costs.spec, *shape)).spilled_bytes
         for shape, count in times.items()
@@ -289,14 +297,15 @@ def _accounting(config: Config, costs: StepCosts, scheduler: Scheduler) -> Accou
         The accounting.
     """
     total = costs.accounting()
-    charged_j = math.fsum(each.leakage_energy_j for each in scheduler.iterations)
+    charged_j = math.fsum(scheduler.iterations.sums("leakage_energy_j"))
     counted = [item for item in total.counted if item.name != LEAKAGE]
     left_out = [item for item in total.left_out if item.name not in (IDLE_LEAKAGE, SPILLED)]
     if charged_j:
         counted.append(CostItem(LEAKAGE, 0, charged_j))
     first_ps = min(scheduler.arrivals[each.number].arrival_ps for each in scheduler.finished)
-    span_ps = scheduler.iterations[-1].end_ps - first_ps
-    between_ps = span_ps - sum(each.end_ps - each.start_ps for each in scheduler.iterations)
+    span_ps = scheduler.iterations.last_end_ps - first_ps
+    busy_ps = int(sum(scheduler.iterations.sums("end_ps")) - sum(scheduler.iterations.sums("start_ps")))
+    between_ps = span_ps - busy_ps
     if between_j := costs.idle_power_w * ps_to_s(between_ps):
         counted.append(CostItem(BETWEEN_ITERATIONS, 0, between_j))
     if config.leakage_gating != "ungated":
