@@ -7,7 +7,7 @@ argument. Nothing is assumed: a fit is used only after it has been compared with
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from math import prod
 from typing import NamedTuple
@@ -25,51 +25,67 @@ _OFFSETS = (0, 1, 2, 5, 11, 23)
 """Distances from the end of an interval at which a period is tried first."""
 
 
-class Combination(NamedTuple):
-    """Value at one argument as a combination of samples.
+class Polynomial:
+    """Polynomials of degree 0, 1 or 2 through samples, evaluated in integers.
 
-    Attributes:
-        nodes: Arguments of the samples.
-        factors: Integer factor of each sample.
-        divisor: Divisor of the sum.
+    Args:
+        nodes: Arguments of the samples, at most three, in increasing order.
+        samples: Samples at the nodes.
     """
 
-    nodes: tuple[int, ...]
-    factors: tuple[int, ...]
-    divisor: int
+    __slots__ = ("_changing", "_divisor", "_first", "nodes")
 
-    def of(self, samples: Mapping[int, Sample]) -> Sample | None:
-        """Return the combination of samples.
+    def __init__(self, nodes: tuple[int, ...], samples: Sequence[Sample]) -> None:
+        self.nodes = nodes
+        self._first = samples[0]
+        one, two = (node - nodes[0] for node in (*nodes[1:], nodes[0], nodes[0])[:2])
+        # The value is first + (x linear + x^2 square) / divisor, with x from the first node.
+        self._divisor = (one or 1) * (two * (two - one) if two else 1)
+        self._changing: list[tuple[int, int, int]] = []
+        for place, values in enumerate(zip(*samples, strict=True)):
+            rise = values[min(1, len(nodes) - 1)] - values[0]
+            if two:
+                square = (values[2] - values[0]) * one - rise * two
+                linear = two * (two - one) * rise - one * square
+            else:
+                square, linear = 0, rise
+            if linear or square:
+                self._changing.append((place, linear, square))
+
+    def at(self, argument: int) -> Sample | None:
+        """Return the values at an argument.
 
         Args:
-            samples: Samples at the nodes.
+            argument: The argument.
 
         Returns:
             Values; None if one of them is not an integer, so that the functions are no polynomials.
         """
-        values = []
-        for column in zip(*(samples[node] for node in self.nodes), strict=True):
-            total = sum(map(int.__mul__, self.factors, column))
-            if total % self.divisor:
+        values, step, divisor = list(self._first), argument - self.nodes[0], self._divisor
+        for place, linear, square in self._changing:
+            change, rest = divmod(step * (linear + step * square), divisor)
+            if rest:
                 return None
-            values.append(total // self.divisor)
+            values[place] += change
         return tuple(values)
 
+    def weights(self, argument: int) -> list[tuple[int, float]]:
+        """Return the weight of each sample in the values at an argument (Lagrange).
 
-def combination(nodes: tuple[int, ...], at: int) -> Combination:
-    """Return the polynomial through samples at some nodes, evaluated at an argument (Lagrange).
+        Args:
+            argument: The argument.
 
-    Args:
-        nodes: Arguments of the samples, all different.
-        at: Argument.
-
-    Returns:
-        The combination of samples.
-    """
-    below = [prod(node - other for other in nodes if other != node) for node in nodes]
-    divisor = abs(prod(below))
-    above = [prod(at - other for other in nodes if other != node) for node in nodes]
-    return Combination(nodes, tuple(x * (divisor // y) for x, y in zip(above, below, strict=True)), divisor)
+        Returns:
+            Each node with its weight.
+        """
+        return [
+            (
+                node,
+                prod(argument - other for other in self.nodes if other != node)
+                / prod(node - other for other in self.nodes if other != node),
+            )
+            for node in self.nodes
+        ]
 
 
 class Fit(NamedTuple):
@@ -79,24 +95,24 @@ class Fit(NamedTuple):
         first: First argument for which it holds.
         last: Last argument for which it holds.
         period: Period.
-        nodes: Nodes of each residue class.
+        polynomials: Polynomials of each residue class.
     """
 
     first: int
     last: int
     period: int
-    nodes: tuple[tuple[int, ...], ...]
+    polynomials: tuple[Polynomial, ...]
 
-    def at(self, argument: int) -> Combination:
-        """Return the value at an argument as a combination of samples.
+    def polynomial(self, argument: int) -> Polynomial:
+        """Return the polynomials of the residue class of an argument.
 
         Args:
             argument: Argument from `first` to `last`.
 
         Returns:
-            The combination.
+            The polynomials.
         """
-        return combination(self.nodes[argument % self.period], argument)
+        return self.polynomials[argument % self.period]
 
 
 class _TooManySamplesError(Exception):
@@ -104,7 +120,13 @@ class _TooManySamplesError(Exception):
 
 
 def fit(
-    sample: Callable[[int], Sample | None], first: int, last: int, degree: int, periods: Sequence[int]
+    sample: Callable[[int], Sample | None],
+    first: int,
+    last: int,
+    degree: int,
+    periods: Sequence[int],
+    *,
+    check_all: bool = True,
 ) -> Fit | None:
     """Fit functions on the upper part of an interval, down to where they change their form.
 
@@ -114,6 +136,7 @@ def fit(
         last: Last argument.
         degree: Largest degree of the polynomials.
         periods: Periods to try, in this order.
+        check_all: Whether to try each period at many places; False for functions that are expected to be simple.
 
     Returns:
         Fit of the interval, or of its upper part if only that has one form; None if there is none that covers at least
@@ -131,18 +154,24 @@ def fit(
 
     best: list[Fit] = []
     with suppress(_TooManySamplesError):
-        _search(known_sample, first, last, degree, periods, best)
+        _search(known_sample, first, last, degree, periods, best, _OFFSETS if check_all else _OFFSETS[::2])
     return best[-1] if best else None
 
 
 def _search(
-    sample: Callable[[int], Sample], first: int, last: int, degree: int, periods: Sequence[int], best: list[Fit]
+    sample: Callable[[int], Sample],
+    first: int,
+    last: int,
+    degree: int,
+    periods: Sequence[int],
+    best: list[Fit],
+    offsets: Sequence[int],
 ) -> None:
     """Search a fit; each one that is better than those before is added to `best`."""
     for period in periods:
         if last - first < 2 * (degree + 2) * period:
             break
-        if not all(_repeats(sample, last - offset, degree, period) for offset in _OFFSETS):
+        if not all(_repeats(sample, last - offset, degree, period) for offset in offsets):
             continue
         start, top = first, last
         for _ in range(_ATTEMPTS):
@@ -160,8 +189,8 @@ def _search(
 
 def _repeats(sample: Callable[[int], Sample], top: int, degree: int, period: int) -> bool:
     """Return whether the polynomial through the samples below `top` also goes through that one."""
-    nodes = tuple(top - step * period for step in range(1, degree + 2))
-    return combination(nodes, top).of({node: sample(node) for node in nodes}) == sample(top)
+    nodes = tuple(top - step * period for step in range(degree + 1, 0, -1))
+    return Polynomial(nodes, list(map(sample, nodes))).at(top) == sample(top)
 
 
 def _start(sample: Callable[[int], Sample], first: int, last: int, degree: int, period: int) -> int:
@@ -177,11 +206,11 @@ def _start(sample: Callable[[int], Sample], first: int, last: int, degree: int, 
     Returns:
         `first`, or two periods above the last argument at which the polynomial at `last` does not hold.
     """
-    nodes = tuple(last - step * period for step in range(degree + 1))
-    samples = {node: sample(node) for node in nodes}
+    nodes = tuple(last - step * period for step in range(degree, -1, -1))
+    polynomial = Polynomial(nodes, list(map(sample, nodes)))
 
     def holds(argument: int) -> bool:
-        return combination(nodes, argument).of(samples) == sample(argument)
+        return polynomial.at(argument) == sample(argument)
 
     bottom = (last - first) // period  # in periods below `last`
     if holds(last - bottom * period):
@@ -206,18 +235,19 @@ def _checked(sample: Callable[[int], Sample], first: int, last: int, degree: int
     Returns:
         The fit; if one class has another form in between, its first argument.
     """
-    nodes: list[tuple[int, ...]] = [()] * period
+    found: dict[int, Polynomial] = {}
     for low in range(first, first + period):
         steps = (last - low) // period
-        places = sorted({steps * place // degree for place in range(degree + 1)})
+        places = sorted({steps * place // max(1, degree) for place in range(degree + 1)})
         chosen = tuple(low + place * period for place in places)
         # A different place in each class: a change of form anywhere is between the nodes of some.
         inner = next(each for each in _spread(low - first, steps) if each not in places)
         checked = low + inner * period
-        if combination(chosen, checked).of({node: sample(node) for node in chosen}) != sample(checked):
+        polynomial = Polynomial(chosen, list(map(sample, chosen)))
+        if polynomial.at(checked) != sample(checked):
             return low
-        nodes[low % period] = chosen
-    return Fit(first, last, period, tuple(nodes))
+        found[low % period] = polynomial
+    return Fit(first, last, period, tuple(found[residue] for residue in range(period)))
 
 
 def _spread(number: int, steps: int) -> Iterator[int]:

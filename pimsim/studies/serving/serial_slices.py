@@ -8,7 +8,8 @@ from pimsim.config.schema import Config
 from pimsim.results.run_result import RunResult
 from pimsim.studies.serving.decode_table import DecodeStretch, DecodeTable
 from pimsim.studies.serving.simulated_slice import Slice, as_input_error
-from pimsim.studies.serving.slice_family import SliceFamily, SliceFigures
+from pimsim.studies.serving.slice_family import Base, Domain, SliceFamily
+from pimsim.studies.serving.slice_figures import SliceFigures
 from workloads.decoder_ops import PassOptions, attention_part, weights_part
 from workloads.decoder_pass import SequenceGroup
 from workloads.models import ModelSpec
@@ -69,17 +70,23 @@ class SerialSlices:
         Returns:
             The slice.
         """
+        return self._weights_by_vectors(outputs).of(vectors)
+
+    def _weights_by_vectors(self, outputs: int) -> SliceFamily:
         family = self._weights.get(outputs)
         if family is None:
             family = self._weights[outputs] = SliceFamily(
                 lambda number: self._simulate(lambda on: weights_part(self._spec, number, outputs, **on)),
                 self._figures,
-                degree=1,
-                first=max(1, outputs),
-                last=lambda: outputs * self._longest_prompt,
-                expected=lambda: self._prompt_lengths if outputs == 1 else 0,
+                1,
+                Domain(
+                    first=max(1, outputs),
+                    last=lambda: 2 * self._longest_prompt,
+                    expected=lambda: self._prompt_lengths if outputs == 1 else 0,
+                ),
+                Base(self._weights_by_vectors(1), 1, 0) if outputs > 1 else None,
             )
-        return family.of(vectors)
+        return family
 
     def attention(self, group: tuple[int, int, int]) -> Slice:
         """Return the attention of a group of sequences with equal shapes.
@@ -114,10 +121,13 @@ class SerialSlices:
             family = self._decodes[sequences] = SliceFamily(
                 lambda context: self._attention_run(1, context, sequences),
                 self._figures,
-                degree=1,
-                first=1,
-                last=lambda: min(self._longest_context, self._reach or self._longest_context),
-                expected=lambda: self._longest_context if sequences == 1 else 0,
+                1,
+                Domain(
+                    first=1,
+                    last=lambda: min(self._longest_context, self._reach or self._longest_context),
+                    expected=lambda: self._longest_context if sequences == 1 else 0,
+                ),
+                Base(self._decode(1), sequences, 1) if sequences > 1 else None,
             )
         return family
 
@@ -127,10 +137,12 @@ class SerialSlices:
             family = self._prompts[sequences] = SliceFamily(
                 lambda tokens: self._attention_run(tokens, tokens, sequences),
                 self._figures,
-                degree=2,
-                first=2,
-                last=lambda: self._longest_prompt,
-                expected=lambda: self._prompt_lengths if sequences == 1 else 0,
+                2,
+                Domain(
+                    first=2,
+                    last=lambda: self._longest_prompt,
+                    expected=lambda: self._prompt_lengths if sequences == 1 else 0,
+                ),
             )
         return family
 

@@ -24,7 +24,7 @@ from pimsim.mapping.port_notes import port_notes_of_iterations, spill_notes
 from pimsim.mapping.run_accounting import spill_item
 from pimsim.results.accounting import BETWEEN_ITERATIONS, IDLE_LEAKAGE, LEAKAGE, SPILLED, Accounting, CostItem
 from pimsim.studies.serving.iteration_costs import Groups, StepCheck, StepCosts
-from pimsim.studies.serving.kv_space import KVSpace, check_longest_context, kv_space, serving_footprints
+from pimsim.studies.serving.kv_space import KVSpace, check_longest_context, kv_space, serving_footprints, serving_spills
 from pimsim.studies.serving.policies import Limits
 from pimsim.studies.serving.scheduler import Arrival, Progress, Scheduler
 from pimsim.studies.serving.serving_result import RequestRecord, ServingResult
@@ -274,10 +274,7 @@ def _spilled_in_all(config: Config, costs: StepCosts, scheduler: Scheduler) -> i
     times: Counter[tuple[int, int]] = Counter()
     for shape, rows in zip(_shapes(scheduler), scheduler.iterations.row_counts(), strict=True):
         times[shape] += rows
-    return sum(
-        count * total_footprint(serving_footprints(config, costs.spec, *shape)).spilled_bytes
-        for shape, count in times.items()
-    )
+    return serving_spills(config, costs.spec, times)
 
 
 def _accounting(config: Config, costs: StepCosts, scheduler: Scheduler) -> Accounting:

@@ -2,97 +2,64 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from pimsim.config.schema import Config
-from pimsim.hardware.leakage import gating_of, leakage_energy_j
-from pimsim.hardware.machine import Machine, build_machine
-from pimsim.results.memory_traffic import MemoryTraffic
+from pimsim.base.errors import PimsimError
 from pimsim.results.run_result import RunResult
-from pimsim.studies.serving.quasi_polynomial import Combination, Fit, Sample, fit, periods_of
+from pimsim.studies.serving.quasi_polynomial import Fit, Polynomial, Sample, fit
 from pimsim.studies.serving.simulated_slice import Slice
+from pimsim.studies.serving.slice_figures import SliceFigures
 
 FIRST_TRY = 8
 """Number of simulated slices of a family after which a fit is tried; again each time it has doubled."""
 
+FIRST_TRY_OF_DIFFERENCES = 3
+"""The same for a family that is fitted as the difference from another one, which takes fewer samples."""
+
 TRIES = 7
 """Largest number of fits that are tried."""
 
-_TRAFFIC = len(MemoryTraffic.__dataclass_fields__)
+Terms = tuple[tuple[int, float], ...]
+"""Accounting terms with weights."""
 
 
-class SliceFigures:
-    """Integers of a simulated slice on one machine, and the energies that follow from them.
-
-    Args:
-        config: Machine and gating of leakage.
-    """
-
-    def __init__(self, config: Config) -> None:
-        self._config = config
-        machine: Machine = build_machine(config.machine, config.name)
-        self._energies_j = machine.action_energies_j()
-        self._leaking = {
-            each.name: (each.leakage_w(), gating_of(each, config.leakage_gating)) for each in machine.components()
-        }
-        self._units: dict[str, int] = {}
-        self.periods = periods_of(self._sizes())
-        """Periods to try for fits."""
-
-    def _sizes(self) -> Sequence[int]:
-        array = self._config.machine.systolic
-        return array.rows, array.columns, math.lcm(array.rows, array.columns)
-
-    def sample_of(self, run: RunResult) -> Sample:
-        """Return the integers of a run: latency, traffic, busy times and action counts.
-
-        Args:
-            run: The run.
-
-        Returns:
-            Integers in the same order for each run on the machine.
-        """
-        busy_ps = {each.name: each.busy_ps for each in run.components}
-        self._units = self._units or {each.name: each.units for each in run.components}
-        moved = run.memory_traffic
-        return (
-            run.latency_ps,
-            *(int(getattr(moved, name)) for name in MemoryTraffic.__dataclass_fields__),
-            *(busy_ps.get(name, 0) for name in self._leaking),
-            *(run.counts.get(action, 0) for action in self._energies_j),
-        )
-
-    def slice_of(self, sample: Sample, terms: tuple[tuple[int, float], ...]) -> Slice:
-        """Return the slice with these integers; its energies are rounded as those of a simulated run.
-
-        Args:
-            sample: The integers.
-            terms: Its accounting as weighted terms.
-
-        Returns:
-            The slice.
-        """
-        latency_ps = sample[0]
-        counts = 1 + _TRAFFIC + len(self._leaking)
-        dynamic_j = math.fsum(map(float.__mul__, map(float, sample[counts:]), self._energies_j.values()))
-        leakage_j = 0.0
-        if self._config.leakage_gating != "not_charged":
-            leakage_j = math.fsum(
-                leakage_energy_j(leakage_w, self._units.get(name, 0), busy_ps, latency_ps, gating)
-                for busy_ps, (name, (leakage_w, gating)) in zip(
-                    sample[1 + _TRAFFIC : counts], self._leaking.items(), strict=True
-                )
-            )
-        return Slice(latency_ps, dynamic_j, leakage_j, MemoryTraffic(*sample[1 : 1 + _TRAFFIC]), terms)
-
-
-class _Simulated(NamedTuple):
-    """A simulated slice, and its integers as long as they may be needed for fits."""
+class _Known(NamedTuple):
+    """A slice with its integers."""
 
     slice: Slice
     sample: Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """Numbers for which a family will be asked.
+
+    Attributes:
+        first: Smallest number.
+        last: Function that returns the largest number expected.
+        expected: Function that returns how many different numbers are expected; a fit takes no more simulations, or
+            three times as many as numbers were asked for.
+    """
+
+    first: int
+    last: Callable[[], int]
+    expected: Callable[[], int] = lambda: 0
+
+
+class Base(NamedTuple):
+    """A simpler description of the slices of a family: so many times those of another one, and a difference.
+
+    Attributes:
+        family: The other family.
+        factor: How many times.
+        degree: Degree of the polynomials of the difference.
+    """
+
+    family: SliceFamily
+    factor: int
+    degree: int
 
 
 class SliceFamily:
@@ -103,9 +70,8 @@ class SliceFamily:
             term.
         figures: Integers and energies on the machine.
         degree: Degree of the polynomials to try.
-        first: Smallest number.
-        last: Function that returns the largest number expected.
-        expected: Function that returns how many different numbers are expected; a fit takes no more simulations.
+        domain: Numbers to expect.
+        base: Another family to fit the difference from, where its slices follow from a fit; None for none.
     """
 
     def __init__(
@@ -113,21 +79,20 @@ class SliceFamily:
         simulate: Callable[[int], tuple[RunResult, int]],
         figures: SliceFigures,
         degree: int,
-        first: int,
-        last: Callable[[], int],
-        expected: Callable[[], int],
+        domain: Domain,
+        base: Base | None = None,
     ) -> None:
-        self._simulate, self._figures, self._degree = simulate, figures, degree
-        self._first, self._last, self._expected = first, last, expected
-        self._simulated: dict[int, _Simulated] = {}
-        self._slices: dict[int, Slice] = {}
-        self._fits: list[Fit] = []
-        self._asked = 0
-        self._next_try, self._tries = FIRST_TRY, 0
+        self._simulate, self._figures, self._degree, self._domain = simulate, figures, degree, domain
+        self._base = base
+        self._simulated: dict[int, _Known] = {}
+        self._known: dict[int, _Known] = {}
+        self._fits: list[tuple[Fit, Base | None]] = []
+        self._asked, self._tries = 0, 0
+        self._next_try = FIRST_TRY_OF_DIFFERENCES if base else FIRST_TRY
 
     def __len__(self) -> int:
         """Return the number of slices that are kept."""
-        return len(self._slices)
+        return len(self._known)
 
     def cheap_from(self, number: int) -> int:
         """Return the smallest number from which on, up to `number`, no slice needs a simulation.
@@ -138,7 +103,7 @@ class SliceFamily:
         Returns:
             A number up to `number`.
         """
-        return next((each.first for each in self._fits if each.first <= number <= each.last), number)
+        return next((each.first for each, _ in self._fits if each.first <= number <= each.last), number)
 
     def of(self, number: int) -> Slice:
         """Return the slice of a number.
@@ -149,31 +114,47 @@ class SliceFamily:
         Returns:
             The slice; with energies and times of a simulation, whether it was simulated or follows from a fit.
         """
-        found = self._slices.get(number)
+        return self._at(number).slice
+
+    def _at(self, number: int) -> _Known:
+        found = self._known.get(number)
         if found is None:
-            found = self._slices[number] = self._fitted(number) or self._asked_for(number)
+            found = self._known[number] = self._fitted(number) or self._asked_for(number)
         return found
 
-    def _fitted(self, number: int) -> Slice | None:
-        for each in self._fits:
+    def _fitted(self, number: int) -> _Known | None:
+        for each, base in self._fits:
             if each.first <= number <= each.last:
-                return self._combined(each.at(number))
+                polynomial = each.polynomial(number)
+                value = polynomial.at(number)
+                if value is None:
+                    return None
+                terms = self._fitted_terms(polynomial, number, base)
+                if base is not None:
+                    value = _plus(value, base.family._at(number).sample, base.factor)
+                return _Known(self._figures.slice_of(value, terms), value)
         return None
 
-    def _combined(self, value: Combination) -> Slice | None:
-        sample = value.of({node: self._simulated[node].sample for node in value.nodes})
-        if sample is None:
-            return None
-        weights = [factor / value.divisor for factor in value.factors]
-        terms = (
-            (term, weight * other)
-            for node, weight in zip(value.nodes, weights, strict=True)
-            for term, other in self._simulated[node].slice.terms
-        )
-        return self._figures.slice_of(sample, tuple(each for each in terms if each[1]))
+    def _fitted_terms(self, polynomial: Polynomial, number: int, base: Base | None) -> Terms:
+        terms: dict[int, float] = {}
+        for node, weight in polynomial.weights(number):
+            for term, other in self._simulated[node].slice.terms:
+                terms[term] = terms.get(term, 0.0) + weight * other
+        if base is not None:
+            for at, share in ((number, -1.0), *polynomial.weights(number)):
+                for term, other in base.family.of(at).terms:
+                    terms[term] = terms.get(term, 0.0) - base.factor * share * other
+        return tuple((term, weight) for term, weight in terms.items() if weight)
 
-    def _asked_for(self, number: int) -> Slice:
-        """Simulate a slice, and try a fit from time to time."""
+    def _asked_for(self, number: int) -> _Known:
+        """Simulate a slice, and try a fit from time to time.
+
+        Args:
+            number: The number.
+
+        Returns:
+            The slice.
+        """
         self._asked += 1
         if self._asked >= self._next_try and self._tries < TRIES:
             self._tries += 1
@@ -182,16 +163,28 @@ class SliceFamily:
             found = self._fitted(number)
             if found is not None:
                 return found
-        return self._sampled(number).slice
+        return self._sampled(number)
 
     def _try(self, number: int) -> None:
-        """Fit the slices around a number, below the fits that there are and above them."""
-        first, last = self._first, max(self._last(), number)
-        for each in self._fits:
-            first, last = (
-                (max(first, each.last + 1), last) if number > each.last else (first, min(last, each.first - 1))
-            )
-        left = max(self._expected(), 3 * self._asked)
+        """Fit the slices around a number, below the fits that there are and above them.
+
+        Args:
+            number: The number.
+        """
+        first, last = self._domain.first, max(self._domain.last(), number)
+        for each, _ in self._fits:
+            if number > each.last:
+                first = max(first, each.last + 1)
+            else:
+                last = min(last, each.first - 1)
+        base = self._base
+        if base is not None:
+            covering = next((each for each, _ in base.family._fits if each.first <= number <= each.last), None)
+            if covering is None:
+                base = None
+            else:
+                first, last = max(first, covering.first), min(last, covering.last)
+        left = max(self._domain.expected(), 3 * self._asked + (2 * FIRST_TRY if base else 0))
 
         def sample(at: int) -> Sample | None:
             nonlocal left
@@ -199,16 +192,25 @@ class SliceFamily:
                 if not left:
                     return None
                 left -= 1
-            return self._sampled(at).sample
+            try:
+                own = self._sampled(at).sample
+            except PimsimError:  # a size that no request has may not fit into the machine
+                return None
+            return own if base is None else _plus(own, base.family._at(at).sample, -base.factor)
 
-        found = fit(sample, first, last, self._degree, self._figures.periods)
+        degree = self._degree if base is None else base.degree
+        found = fit(sample, first, last, degree, self._figures.periods, check_all=base is None)
         if found is not None:
-            self._fits.append(found)
+            self._fits.append((found, base))
 
-    def _sampled(self, number: int) -> _Simulated:
+    def _sampled(self, number: int) -> _Known:
         found = self._simulated.get(number)
         if found is None:
             run, term = self._simulate(number)
             sample = self._figures.sample_of(run)
-            found = self._simulated[number] = _Simulated(self._figures.slice_of(sample, ((term, 1.0),)), sample)
+            found = self._simulated[number] = _Known(self._figures.slice_of(sample, ((term, 1.0),)), sample)
         return found
+
+
+def _plus(values: Sample, others: Sample, factor: int) -> Sample:
+    return tuple([value + factor * other for value, other in zip(values, others, strict=True)])
