@@ -33,8 +33,7 @@ from pimsim.studies.serving.draft_model import (
     without_speculation,
 )
 from pimsim.studies.serving.iteration_costs import Groups, StepCheck, StepCosts
-from pimsim.studies.serving.iteration_table import IterationRecord
-from pimsim.studies.serving.kv_space import KVSpace, check_longest_context, kv_space, serving_footprints
+from pimsim.studies.serving.kv_space import KVSpace, check_longest_context, kv_space, serving_footprints, serving_spills
 from pimsim.studies.serving.kv_usage import KvUsage
 from pimsim.studies.serving.policies import Limits
 from pimsim.studies.serving.request_records import cancelled_records, request_records
@@ -206,7 +205,8 @@ def serve(
         return cost
 
     arrivals = arrivals_of(config, requests, costs.kv_bytes)
-    scheduler = Scheduler(arrivals, limits, cost_of, memory, swap, speculation)
+    costs.expect(requests)
+    scheduler = Scheduler(arrivals, limits, cost_of, memory, swap, speculation, stretches=costs)
 
     def result_of(check: StepCheck) -> ServingResult:
         simulations = costs.simulations - simulated_before
@@ -259,7 +259,7 @@ def _result(
     short_of_port: int,
     extras: Extras,
 ) -> ServingResult:
-    estimated = any(each.estimated for each in scheduler.iterations)
+    estimated = any(scheduler.iterations.sums("estimated"))
     return ServingResult(
         config=config,
         version=__version__,
@@ -293,26 +293,28 @@ def _result(
 
 def _spilled_bytes(config: Config, costs: StepCosts, scheduler: Scheduler) -> int:
     """Return the activations, bytes, that the largest iteration keeps in memory because the global buffer is full."""
-    tokens = max(each.new_tokens for each in scheduler.iterations)
-    outputs = max(_outputs(config, each) for each in scheduler.iterations)
+    tokens, outputs = (max(each) for each in zip(*_shapes(config, scheduler), strict=True))
     chips = serving_footprints(config, costs.spec, tokens, outputs)
     return total_footprint(chips).activation_bytes
+
+
+def _shapes(config: Config, scheduler: Scheduler) -> list[tuple[int, int]]:
+    """Return the new tokens of each record of iterations, and those of them that the LM head processes, at most."""
+    columns = map(scheduler.iterations.sums, ("new_tokens", "prefills", "decodes"))
+    most = config.serving.step_tokens
+    return [
+        (int(tokens), int(min(tokens, prompts + most * steps))) for tokens, prompts, steps in zip(*columns, strict=True)
+    ]
 
 
 def _spilled_in_all(config: Config, costs: StepCosts, scheduler: Scheduler) -> int:
     """Return the activations, bytes, that exceed the global buffer, summed over all layers of all iterations."""
     if not _spilled_bytes(config, costs, scheduler):
         return 0
-    times = Counter((each.new_tokens, _outputs(config, each)) for each in scheduler.iterations)
-    return sum(
-        count * total_footprint(serving_footprints(config, costs.spec, *shape)).spilled_bytes
-        for shape, count in times.items()
-    )
-
-
-def _outputs(config: Config, step: IterationRecord) -> int:
-    """Return the tokens of an iteration that the LM head processes, at most."""
-    return min(step.new_tokens, step.prefills + step.decodes * config.serving.step_tokens)
+    times: Counter[tuple[int, int]] = Counter()
+    for shape, rows in zip(_shapes(config, scheduler), scheduler.iterations.row_counts(), strict=True):
+        times[shape] += rows
+    return serving_spills(config, costs.spec, times)
 
 
 def _accounting(config: Config, costs: StepCosts, scheduler: Scheduler, extras: Extras) -> Accounting:
@@ -335,7 +337,7 @@ def _accounting(config: Config, costs: StepCosts, scheduler: Scheduler, extras: 
     total, usage = costs.accounting(), extras.usage
     if extras.speculation is not None:
         total = with_draft(total, extras.draft, extras.speculation.counts)
-    charged_j = math.fsum(each.leakage_energy_j for each in scheduler.iterations)
+    charged_j = math.fsum(scheduler.iterations.sums("leakage_energy_j"))
     counted = [item for item in total.counted if item.name != LEAKAGE]
     left_out = [item for item in total.left_out if item.name not in (IDLE_LEAKAGE, SPILLED)]
     if charged_j:
@@ -344,8 +346,9 @@ def _accounting(config: Config, costs: StepCosts, scheduler: Scheduler, extras: 
         counted.append(CostItem(SWAPS, usage.swap_ps, usage.swap_energy_j))
     left = *(each.number for each in scheduler.finished), *(each.number for each in scheduler.cancelled)
     first_ps = min(scheduler.arrivals[number].arrival_ps for number in left)
-    span_ps = scheduler.iterations[-1].end_ps - first_ps
-    between_ps = span_ps - sum(each.end_ps - each.start_ps for each in scheduler.iterations)
+    span_ps = scheduler.iterations.last_end_ps - first_ps
+    busy_ps = int(sum(scheduler.iterations.sums("end_ps")) - sum(scheduler.iterations.sums("start_ps")))
+    between_ps = span_ps - busy_ps
     if between_j := costs.idle_power_w * ps_to_s(between_ps):
         counted.append(CostItem(BETWEEN_ITERATIONS, 0, between_j))
     if config.leakage_gating != "ungated":
