@@ -176,7 +176,6 @@ def mixed_step(
     """
     chosen = _checked_groups(groups)
     _require_options(spec, sum(group.sequences for group in chosen), kv, activation_bits)
-    sequences = sum(group.sequences for group in chosen)
     if outputs is not None:
         require("outputs", outputs, Integer(0, sum(group.queries * group.sequences for group in chosen)))
     for group in chosen:

@@ -91,9 +91,7 @@ def _read_native(path: str | Path, selection: TraceSelection, tokenizer: str | P
     notes += _selection_notes(selection, len(chosen), outside, is_cut=len(chosen) < len(inside))
     base_s = Decimal(0) if selection.window is None else Decimal(repr(chosen[0].arrival_s))
     requests = tuple(
-        replace(
-            each, arrival_s=float((Decimal(repr(each.arrival_s)) - base_s) * Decimal(repr(float(selection.scale))))
-        )
+        replace(each, arrival_s=float((Decimal(repr(each.arrival_s)) - base_s) * Decimal(repr(float(selection.scale)))))
         for each in chosen
     )
     return RequestTrace(requests, NATIVE.title, notes=_as_notes(notes))
@@ -172,8 +170,8 @@ def _as_trace(source: str, found: TraceRows, recognition: Recognition, selection
         for index in order
     )
     check_requests(requests)
-    skipped = found.without_output + found.without_prompt
-    return RequestTrace(requests, recognition.format.title, skipped, _as_notes(notes), found.hash_tokens)
+    without = found.without_output + found.without_prompt
+    return RequestTrace(requests, recognition.format.title, without, _as_notes(notes), found.hash_tokens)
 
 
 def _arrivals(

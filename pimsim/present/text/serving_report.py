@@ -165,6 +165,7 @@ def _speculation_rows(result: ServingResult) -> Iterator[tuple[str, str, str]]:
     if figures is None:
         return
     summary = figures.summary(result.busy_ps, result.energy_j)
+    drafts = f"drafts {_time(figures.draft_ps)}, {quantity(figures.draft_energy_j, '_j')}"
     yield (
         "speculation",
         f"{figures.tokens_per_step:.3g} tokens per verifying step",
@@ -173,8 +174,7 @@ def _speculation_rows(result: ServingResult) -> Iterator[tuple[str, str, str]]:
     yield (
         "",
         f"{summary['speculation_speedup']:.3g} times as fast as without it",
-        f"{summary['speculation_energy_ratio']:.3g} times the energy; drafts {_time(figures.draft_ps)}, "
-        f"{quantity(figures.draft_energy_j, '_j')}",
+        f"{summary['speculation_energy_ratio']:.3g} times the energy; {drafts}",
     )
 
 

@@ -70,7 +70,7 @@ class ClusterOutcome:
         records, routes = self._records()
         transfers = self._transfers()
         cancelled = self._cancelled()
-        ends_ps = [each.scheduler.iterations[-1].end_ps for each in machines if len(each.scheduler.iterations)]
+        ends_ps = [each.scheduler.iterations.last_end_ps for each in machines if len(each.scheduler.iterations)]
         first_ps = min((*(each.arrival_ps for each in records), *(each.arrival_ps for each in cancelled)))
         span_ps = max(*ends_ps, *(each.end_ps for each in transfers), 0) - first_ps
         costs = [each.costs for each in self._setups.values()]

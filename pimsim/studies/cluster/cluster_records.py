@@ -103,31 +103,37 @@ class MachineRecord:
     def __post_init__(self) -> None:
         object.__setattr__(self, "iterations", IterationTable.of(self.iterations))
 
+    @property
+    def table(self) -> IterationTable:
+        """Its iterations, by columns."""
+        return IterationTable.of(self.iterations)
+
     @cached_property
     def busy_ps(self) -> int:
         """Total time of its iterations, ps."""
-        return sum(each.end_ps - each.start_ps for each in self.iterations)
+        return int(sum(self.table.sums("end_ps")) - sum(self.table.sums("start_ps")))
 
     @cached_property
     def dynamic_energy_j(self) -> float:
         """Dynamic energy of its iterations, joules."""
-        return math.fsum(each.dynamic_energy_j for each in self.iterations)
+        return math.fsum(self.table.sums("dynamic_energy_j"))
 
     @cached_property
     def leakage_energy_j(self) -> float:
         """Leakage energy of its iterations, joules."""
-        return math.fsum(each.leakage_energy_j for each in self.iterations)
+        return math.fsum(self.table.sums("leakage_energy_j"))
 
     @cached_property
     def mean_batch(self) -> float:
         """Mean number of sequences per iteration, weighted by the duration of the iterations."""
-        weighted = sum((each.end_ps - each.start_ps) * (each.prefills + each.decodes) for each in self.iterations)
+        columns = map(self.table.sums, ("start_ps", "end_ps", "prefills", "decodes"))
+        weighted = sum((end - start) * (prompts + steps) for start, end, prompts, steps in zip(*columns, strict=True))
         return weighted / self.busy_ps if self.busy_ps else 0.0
 
     @cached_property
     def max_kv_bytes(self) -> int:
         """Largest size of the KV caches in its memory or reserved there, bytes."""
-        return max((each.kv_bytes for each in self.iterations), default=0)
+        return int(max(self.table.sums("kv_bytes"), default=0))
 
     def idle_energy_j(self, span_ps: int) -> float:
         """Return the leakage energy while it has no request.

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import add
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pimsim.base.plugins import StoredPlugins
@@ -21,6 +22,7 @@ from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
 from pimsim.results.power import Power
 from pimsim.studies.cluster.cache_link import SHARED_LINK
 from pimsim.studies.cluster.cluster_records import NO_MACHINE, MachineRecord, MachineUsage, Route, Transfer
+from pimsim.studies.serving.decode_table import TRAFFIC_COLUMNS
 from pimsim.studies.serving.distribution import Distribution
 from pimsim.studies.serving.iteration_costs import StepCheck
 from pimsim.studies.serving.request_figures import distributions_of, request_row
@@ -112,7 +114,7 @@ class ClusterResult(HeadlineRepr):
     @cached_property
     def span_ps(self) -> int:
         """Time from the first arrival to the end of the last iteration or transfer, ps."""
-        ends = [each.iterations[-1].end_ps for each in self.machines if each.iterations]
+        ends = [each.table.last_end_ps for each in self.machines if len(each.table)]
         ends += [each.end_ps for each in self.transfers]
         return max(ends) - min(
             (*(each.arrival_ps for each in self.requests), *(each.arrival_ps for each in self.cancelled))
@@ -156,10 +158,11 @@ class ClusterResult(HeadlineRepr):
     @cached_property
     def energy_j(self) -> float:
         """Energy of all iterations, transfers and idle machines, joules; includes shares of unfinished requests."""
-        iterations = math.fsum(
-            step.dynamic_energy_j + step.leakage_energy_j for each in self.machines for step in each.iterations
+        names = "dynamic_energy_j", "leakage_energy_j"
+        iterations = (
+            add(*each) for machine in self.machines for each in zip(*map(machine.table.sums, names), strict=True)
         )
-        return iterations + self.idle_energy_j + self.transfer_energy_j
+        return math.fsum(iterations) + self.idle_energy_j + self.transfer_energy_j
 
     @property
     def power(self) -> Power:
@@ -171,8 +174,8 @@ class ClusterResult(HeadlineRepr):
     def memory_traffic(self) -> MemoryTraffic:
         """Bytes read from the memories and written to them by all iterations and transfers."""
         moved = sum(each.size_bytes for each in self.transfers)
-        steps = (step.traffic for each in self.machines for step in each.iterations)
-        return sum(steps, NO_TRAFFIC) + MemoryTraffic(kv_read_bytes=moved, kv_write_bytes=moved)
+        of_machines = (MemoryTraffic(*map(sum, map(each.table.sums, TRAFFIC_COLUMNS))) for each in self.machines)
+        return sum(of_machines, NO_TRAFFIC) + MemoryTraffic(kv_read_bytes=moved, kv_write_bytes=moved)
 
     @cached_property
     def mean_waiting(self) -> float:
@@ -245,7 +248,7 @@ class ClusterResult(HeadlineRepr):
             "energy_j_per_token": self.requests_energy_j / self.output_tokens,
             "method": self.method,
             "simulations": self.simulations,
-            "iterations_estimated": sum(step.estimated for each in self.machines for step in each.iterations),
+            "iterations_estimated": sum(int(sum(each.table.sums("estimated"))) for each in self.machines),
             "steps_checked": self.check.steps,
             "latency_error": self.check.latency_error,
             "energy_error": self.check.energy_error,

@@ -193,12 +193,16 @@ class _Cluster:
         for role, config in system.machines.items():
             with _naming(role):
                 _check_serving(system, config, requests)
-                self.setups[role] = ServingSetup(config, self._as_seen_by(role))
+                self.setups[role] = ServingSetup(config, self._as_seen_by(role), expected=self._processed_by(role))
         _check_levels(system)
 
     def costs(self) -> Sequence[StepCosts]:
         """Return the costs of the machines of all roles."""
         return [each.costs for each in self.setups.values()]
+
+    def _processed_by(self, role: str) -> Sequence[Request]:
+        """Return the requests whose shapes the iterations of a role have."""
+        return self._as_seen_by(role) if role == "prefill" else self.requests
 
     def _as_seen_by(self, role: str) -> Sequence[Request]:
         """Return the requests as the machines of a role process them.

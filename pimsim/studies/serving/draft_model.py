@@ -98,7 +98,8 @@ def draft_notes(config: Config) -> tuple[str, ...]:
     """
     if config.serving.speculation.method != "draft":
         return ()
-    return (
-        f"the draft model {config.serving.speculation.draft_model} has tiles and memory for weights and KV caches of its "
-        "own, beside those of the machine",
+    note = (
+        f"the draft model {config.serving.speculation.draft_model} has tiles and memory for weights and KV caches of "
+        "its own, beside those of the machine"
     )
+    return (note,)

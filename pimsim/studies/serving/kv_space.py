@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pimsim.base.errors import WorkloadInputError
 from pimsim.config.schema import Config, ServingConfig
 from pimsim.mapping.buffer_capacity import check_buffers
-from pimsim.mapping.memory_footprint import MemoryFootprint, check_memory_capacity, memory_footprints
+from pimsim.mapping.memory_footprint import (
+    MemoryFootprint,
+    check_memory_capacity,
+    memory_footprints,
+    spilled_activations,
+)
 from pimsim.mapping.pass_options import counted_options
 from pimsim.mapping.tile_plan import plan_tiles
 from pimsim.studies.serving.policies import MIXED_POLICIES, SHIPPED_POLICIES
 from workloads.decoder_ops import decode_step
 from workloads.models import ModelSpec
 from workloads.requests import Request
+from workloads.trace import Block, Trace
 from workloads.workload_errors import WorkloadError
 
 
@@ -82,12 +88,39 @@ def serving_footprints(config: Config, spec: ModelSpec, tokens: int, outputs: in
         WorkloadInputError: If the model has no trace.
         CapacityError: If the machine has too few tiles.
     """
+    trace = _token_trace(config, spec)
+    return memory_footprints(config, trace, plan_tiles(config, trace), _vectors(tokens, outputs))
+
+
+def serving_spills(config: Config, spec: ModelSpec, shapes: Mapping[tuple[int, int], int]) -> int:
+    """Compute the activations that exceed the global buffer, summed over all layers of all iterations.
+
+    Args:
+        config: Machine and mapping.
+        spec: The model.
+        shapes: Number of iterations by their tokens and the sequences that produce a token.
+
+    Returns:
+        Bytes.
+
+    Raises:
+        WorkloadInputError: If the model has no trace.
+        CapacityError: If the machine has too few tiles.
+    """
+    trace = _token_trace(config, spec)
+    spilled = spilled_activations(config, trace, plan_tiles(config, trace))
+    return sum(count * spilled(_vectors(*shape)) for shape, count in shapes.items())
+
+
+def _token_trace(config: Config, spec: ModelSpec) -> Trace:
     try:
-        trace = decode_step(spec, 1, **counted_options(config))
+        return decode_step(spec, 1, **counted_options(config))
     except WorkloadError as error:
         raise WorkloadInputError(str(error)) from error
-    plan = plan_tiles(config, trace)
-    return memory_footprints(config, trace, plan, lambda block: outputs if block.name == "lm_head" else tokens)
+
+
+def _vectors(tokens: int, outputs: int) -> Callable[[Block], int]:
+    return lambda block: outputs if block.name == "lm_head" else tokens
 
 
 def check_longest_context(config: Config, spec: ModelSpec, requests: Sequence[Request]) -> None:

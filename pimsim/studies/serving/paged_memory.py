@@ -240,9 +240,7 @@ class PagedMemory:
         self.counts.largest_blocks = max(self.counts.largest_blocks, self.pool.blocks - self.pool.free)
 
 
-def prefix_keys(
-    hashes: Sequence[int], hash_tokens: int, block_tokens: int, prompt_tokens: int
-) -> tuple[Key, ...]:
+def prefix_keys(hashes: Sequence[int], hash_tokens: int, block_tokens: int, prompt_tokens: int) -> tuple[Key, ...]:
     """Return what the full blocks of a prompt contain, as far as its hashes say.
 
     A hash stands for its tokens and all before them, so that equal hashes of the last token of a block mean equal

@@ -89,7 +89,7 @@ def swap_wear(tier: KvTierConfig | None, written_bytes: int, span_s: float) -> W
         The wear; None if nothing was written, or its cells endure any number of writes.
 
     Reference:
-        docs/serving.md, eq. (14).
+        docs/serving.md, eq. (13).
     """
     if tier is None or tier.endurance_writes is None or tier.capacity_bytes is None or not written_bytes:
         return None

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from pimsim.base.errors import PluginError
+from pimsim.studies.serving.decode_table import DecodeStretch
 from pimsim.studies.serving.iteration_costs import Groups
-from pimsim.studies.serving.iteration_table import IterationRecord, IterationTable
+from pimsim.studies.serving.iteration_table import IterationRecord, IterationTable, Stretch
 from pimsim.studies.serving.kv_memory import KvMemory, WholeReservation
 from pimsim.studies.serving.outside_policy import build_policy
 from pimsim.studies.serving.policies import POLICIES, Chosen, Limits, SchedulerState
@@ -32,6 +33,29 @@ Progress = Callable[[int, int], None]
 
 CostOf = Callable[[Groups, int], StepCost]
 """Function of the groups of an iteration and its number of output tokens, which returns the cost of the iteration."""
+
+
+class StretchCosts(Protocol):
+    """Costs of consecutive decode iterations of the same sequences; `iteration_costs.StepCosts` has them."""
+
+    def stretch(self, contexts: list[tuple[int, int]]) -> DecodeStretch | None:
+        """Return decode iterations whose contexts grow by one each time.
+
+        Args:
+            contexts: Contexts of the first iteration in increasing order, each with its number of sequences.
+
+        Returns:
+            The iterations; None if they have to be asked for one by one.
+        """
+
+    def use(self, stretch: DecodeStretch, steps: int) -> None:
+        """Count the first iterations of a stretch as a part of the run.
+
+        Args:
+            stretch: The stretch.
+            steps: Number of its iterations.
+        """
+
 
 PROGRESS_STEPS = 200
 """Approximate number of progress reports per run."""
@@ -70,6 +94,7 @@ class Scheduler:
             within `limits.kv_capacity_bytes`.
         swap: Memory for the KV entries of preempted requests; None means that they are computed again.
         speculation: Drafts of the sequences that decode; None means one token per step.
+        stretches: Costs of consecutive decode iterations; None means that `cost_of` is asked for each iteration.
     """
 
     def __init__(
@@ -80,6 +105,7 @@ class Scheduler:
         memory: KvMemory | None = None,
         swap: SwapSpace | None = None,
         speculation: Speculation | None = None,
+        stretches: StretchCosts | None = None,
     ) -> None:
         self.arrivals: list[Arrival] = []
         """All requests that were offered; their index is the number of the request."""
@@ -92,6 +118,7 @@ class Scheduler:
         self._policy = build_policy(limits.policy)
         if swap is not None or speculation is not None:
             self._policy.steady = False  # each iteration has costs of its own
+        self._stretches = stretches if self._policy.steady else None
         self._state = SchedulerState(limits, memory or WholeReservation(limits.kv_capacity_bytes))
         self._pending: list[tuple[int, int]] = []
         """Heap of the arrival times and numbers of the requests that have not arrived yet, and of the times of
@@ -158,7 +185,7 @@ class Scheduler:
             limit_ps: Time, ps; None means no limit: all requests are served.
         """
         while (next_ps := self.next_event_ps()) is not None and (limit_ps is None or next_ps < limit_ps):
-            self._step(next_ps)
+            self._step(next_ps, limit_ps)
 
     def run(self, progress: Progress | None = None) -> None:
         """Serve all requests.
@@ -182,11 +209,12 @@ class Scheduler:
                 "requests while the machine is idle and no other request will arrive: no progress"
             )
 
-    def _step(self, next_ps: int) -> None:
-        """Do what is next: one iteration, or find that no request is admitted.
+    def _step(self, next_ps: int, limit_ps: int | None = None) -> None:
+        """Do what is next: one iteration or several decode iterations, or find that no request is admitted.
 
         Args:
             next_ps: Time from `next_event_ps`, ps.
+            limit_ps: Time from which on no iteration may start, ps; None means no limit.
         """
         self._state.now_ps = next_ps
         self._note_arrivals()
@@ -194,7 +222,8 @@ class Scheduler:
         self._preempt()
         self._admit()
         if self._state.running:
-            self._iterate()
+            if self._stretches is None or not self._decode_on(self._stretches, limit_ps):
+                self._iterate()
         else:
             self._stuck = True
 
@@ -292,6 +321,88 @@ class Scheduler:
             if self._swap is not None:
                 self._swap.load(each)
 
+    def _decode_on(self, costs: StretchCosts, limit_ps: int | None) -> bool:
+        """Do all decode iterations up to the next arrival, completion or decision as one sum.
+
+        Args:
+            costs: Costs of the iterations.
+            limit_ps: Time from which on no iteration may start, ps; None means no limit.
+
+        Returns:
+            False, and nothing is done, if a prompt is not complete, or the costs or the memory do not allow it.
+        """
+        state = self._state
+        running, memory, now_ps = state.running, state.memory, state.now_ps
+        by_context: dict[int, int] = {}
+        most = memory.steps_that_fit(running)
+        for each in running:
+            if each.entries < each.fill_tokens:
+                return False
+            context = each.entries + 1
+            by_context[context] = by_context.get(context, 0) + 1
+            most = min(most, each.output_tokens - each.produced)
+        stretch = costs.stretch(sorted(by_context.items())) if most else None
+        if stretch is None:
+            return False
+        ends_ps = [each for each in (limit_ps, self._pending[0][0] if self._pending else None) if each is not None]
+        steps = stretch.steps_until(min(ends_ps) - now_ps if ends_ps else None, most)
+        costs.use(stretch, steps)
+        kv_bytes = memory.used_bytes_over(running, steps)
+        first_ps, state.now_ps = now_ps + stretch.latency_ps(1), now_ps + stretch.latency_ps(steps)
+        waiting = len(state.waiting)
+        self._note_arrivals()
+        attention_j, leakage_j = stretch.attention_j(steps), stretch.leakage_j(steps)
+        shared_j, sequences = steps * stretch.weights.dynamic_j, len(running)
+        record = IterationRecord(
+            start_ps=now_ps,
+            end_ps=state.now_ps,
+            prefills=0,
+            decodes=sequences,
+            new_tokens=sequences,
+            running=sequences,
+            waiting=len(state.waiting),
+            kv_bytes=kv_bytes if isinstance(kv_bytes, int) else max(kv_bytes),
+            dynamic_energy_j=shared_j + sum(attention_j),
+            leakage_energy_j=leakage_j,
+            estimated=0,
+        )
+        rows = Stretch(stretch.rows, waiting, None if isinstance(kv_bytes, int) else kv_bytes)
+        self.iterations.append_stretch(record, stretch.traffic(steps), steps, rows)
+        by_group = {
+            context: shared_j / sequences + energy_j / count
+            for (context, count), energy_j in zip(stretch.contexts, attention_j, strict=True)
+        }
+        for each in running:
+            memory.grow(each, steps)
+            each.dynamic_energy_j += by_group[each.entries + 1]
+            each.leakage_energy_j += leakage_j / sequences
+            each.entries += steps
+            if not each.produced:
+                each.first_token_ps = first_ps
+            each.produced += steps
+            if each.produced == each.output_tokens:
+                self._finish(each)
+        self._preemptions_without_output = 0
+        if steps == most:
+            state.running = [each for each in running if each.produced < each.output_tokens]
+        return True
+
+    def _finish(self, request: ServedRequest) -> None:
+        """Record a request that has all of its output tokens, and give back its KV space."""
+        self._state.memory.release(request)
+        self.finished.append(
+            Finished(
+                request.number,
+                request.admitted_ps,
+                request.first_token_ps,
+                self._state.now_ps,
+                request.dynamic_energy_j,
+                request.leakage_energy_j,
+                request.preemptions,
+                request.shared_tokens,
+            )
+        )
+
     def _iterate(self) -> None:
         state = self._state
         chosen = self._policy.select(state)
@@ -359,7 +470,15 @@ class Scheduler:
         return [(each, tokens) for each, tokens in grown if each not in preempted]
 
     def _with_extras(self, cost: StepCost, chosen: Chosen) -> StepCost:
-        """Add moves of KV caches and the draft model to the cost of an iteration; their energy is attributed here."""
+        """Add moves of KV caches and the draft model to the cost of an iteration, and attribute the draft's energy.
+
+        Args:
+            cost: Cost of the iteration.
+            chosen: Its requests, each with its number of new tokens.
+
+        Returns:
+            The whole cost.
+        """
         if self._swap is not None and (moves := self._swap.take_pending()) is not None:
             cost = cost.with_extra(moves.latency_ps, moves.energy_j, 0.0, moves.traffic)
         if self._speculation is not None:
@@ -402,16 +521,4 @@ class Scheduler:
             each.produced += accepted if decodes else 1
             self._preemptions_without_output = 0
             if each.produced == each.output_tokens:
-                state.memory.release(each)
-                self.finished.append(
-                    Finished(
-                        each.number,
-                        each.admitted_ps,
-                        each.first_token_ps,
-                        state.now_ps,
-                        each.dynamic_energy_j,
-                        each.leakage_energy_j,
-                        each.preemptions,
-                        each.shared_tokens,
-                    )
-                )
+                self._finish(each)

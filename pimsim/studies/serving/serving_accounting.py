@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Config
-from pimsim.hardware.kv_tier import KvTier
 from pimsim.hardware.machine import build_machine
 from pimsim.hardware.technology import technology_notes
 from pimsim.mapping.circuit_notes import circuit_notes, input_bits
@@ -18,8 +17,8 @@ from pimsim.mapping.port_notes import port_notes_of_iterations, spill_notes
 from pimsim.mapping.run_accounting import spill_item
 from pimsim.results.accounting import BETWEEN_ITERATIONS, IDLE_LEAKAGE, LEAKAGE, SPILLED, Accounting, CostItem
 from pimsim.studies.serving.draft_model import draft_notes, with_draft
-from pimsim.studies.serving.kv_space import serving_footprints
-from pimsim.studies.serving.policies import SHIPPED_POLICIES
+from pimsim.studies.serving.kv_space import serving_footprints, serving_spills
+from pimsim.studies.serving.serving_notes import preemption_notes, swap_background, unused_notes
 from pimsim.studies.serving.serving_setup import ServedMachine, ServingSetup
 from pimsim.studies.serving.speculation import SpeculationCounts
 from workloads.requests import Request
@@ -48,64 +47,37 @@ def machine_notes(setup: ServingSetup, machines: Sequence[ServedMachine], reques
     yield from circuit_notes(config, input_bits(config))
     yield from port_notes_of_iterations(setup.short_of_port, iterations)
     yield from spill_notes(config, _spilled_bytes(setup, machines))
-    yield from _preemption_notes(config, machines)
-    yield from _unused_notes(config, requests)
-    yield from draft_notes(config)
-
-
-def _preemption_notes(config: Config, machines: Sequence[ServedMachine]) -> Iterator[str]:
     preemptions = sum(each.scheduler.preemptions for each in machines)
-    if not preemptions:
-        return
-    who = f"the policy {config.serving.policy}"
-    if config.serving.kv_block_tokens is not None:
-        who = "sequences needed blocks of the KV memory when none was free, which"
-    yield (
-        f"{who} preempted {preemptions:,} time{'s' * (preemptions != 1)}; time and energy contain the "
-        f"{sum(each.scheduler.recomputed_tokens for each in machines):,} KV entries that were computed again"
-    )
-
-
-def _unused_notes(config: Config, requests: Sequence[Request]) -> Iterator[str]:
-    """Name what requests state and the config does not use."""
-    if not config.serving.prefix_sharing and any(each.prefix_hashes for each in requests):
-        yield (
-            "requests have hashes of prefixes, but each prompt is computed as a whole; serving.prefix_sharing shares "
-            "them"
-        )
-    uses = config.serving.policy == "priority" or config.serving.policy not in SHIPPED_POLICIES
-    if not uses and any(each.priority for each in requests):
-        yield f"requests have priorities, which the policy {config.serving.policy} does not use"
+    yield from preemption_notes(config, preemptions, sum(each.scheduler.recomputed_tokens for each in machines))
+    yield from unused_notes(config, requests)
+    yield from draft_notes(config)
 
 
 def _spilled_bytes(setup: ServingSetup, machines: Sequence[ServedMachine]) -> int:
     """Return the activations, bytes, that the largest iteration keeps in memory because the global buffer is full."""
-    shapes = set(_shapes(setup.config, machines))
-    tokens, outputs = (max((shape[place] for shape in shapes), default=0) for place in (0, 1))
-    if not tokens:
+    shapes = _shapes(setup.config, machines)
+    if not shapes:
         return 0
-    chips = serving_footprints(setup.config, setup.costs.spec, tokens, outputs)
-    return total_footprint(chips).activation_bytes
+    tokens, outputs = (max(each) for each in zip(*shapes, strict=True))
+    return total_footprint(serving_footprints(setup.config, setup.costs.spec, tokens, outputs)).activation_bytes
+
+
+def _shapes(config: Config, machines: Sequence[ServedMachine]) -> Counter[tuple[int, int]]:
+    """Return the number of iterations by their new tokens, and those of them that the LM head processes, at most."""
+    shapes: Counter[tuple[int, int]] = Counter()
+    for machine in machines:
+        table = machine.scheduler.iterations
+        columns = map(table.sums, ("new_tokens", "prefills", "decodes"))
+        for tokens, prompts, steps, rows in zip(*columns, table.row_counts(), strict=True):
+            shapes[int(tokens), int(min(tokens, prompts + steps * config.serving.step_tokens))] += rows
+    return shapes
 
 
 def _spilled_in_all(setup: ServingSetup, machines: Sequence[ServedMachine]) -> int:
     """Return the activations, bytes, that exceed the global buffer, summed over all layers of all iterations."""
     if not _spilled_bytes(setup, machines):
         return 0
-    times = Counter(_shapes(setup.config, machines))
-    return sum(
-        count * total_footprint(serving_footprints(setup.config, setup.costs.spec, *shape)).spilled_bytes
-        for shape, count in times.items()
-    )
-
-
-def _shapes(config: Config, machines: Sequence[ServedMachine]) -> Iterator[tuple[int, int]]:
-    """Iterate over all iterations: their tokens, and those of them that the LM head processes, at most."""
-    for machine in machines:
-        table = machine.scheduler.iterations
-        new_tokens, prefills, decodes = (table.column(name) for name in ("new_tokens", "prefills", "decodes"))
-        for tokens, prompts, steps in zip(new_tokens, prefills, decodes, strict=True):
-            yield int(tokens), int(min(tokens, prompts + steps * config.serving.step_tokens))
+    return serving_spills(setup.config, setup.costs.spec, _shapes(setup.config, machines))
 
 
 def iterations_accounting(setup: ServingSetup, machines: Sequence[ServedMachine], span_ps: int) -> Accounting:
@@ -130,7 +102,7 @@ def iterations_accounting(setup: ServingSetup, machines: Sequence[ServedMachine]
     drafts = [each.speculation.counts for each in machines if each.speculation is not None]
     if drafts:
         total = with_draft(total, setup.draft, _sum_of(drafts))
-    charged_j = math.fsum(each.leakage_energy_j for table in tables for each in table)
+    charged_j = math.fsum(each for table in tables for each in table.sums("leakage_energy_j"))
     counted = [item for item in total.counted if item.name != LEAKAGE]
     left_out = [item for item in total.left_out if item.name not in (IDLE_LEAKAGE, SPILLED)]
     if charged_j:
@@ -140,7 +112,7 @@ def iterations_accounting(setup: ServingSetup, machines: Sequence[ServedMachine]
         energy_j = math.fsum(each.swap_energy_j for each in usages)
         counted.append(CostItem(SWAPS, sum(each.swap_ps for each in usages), energy_j))
     all_ps = span_ps * len(machines)
-    between_ps = all_ps - sum(each.end_ps - each.start_ps for table in tables for each in table)
+    between_ps = all_ps - sum(int(sum(table.sums("end_ps")) - sum(table.sums("start_ps"))) for table in tables)
     if between_j := costs.idle_power_w * ps_to_s(between_ps):
         counted.append(CostItem(BETWEEN_ITERATIONS, 0, between_j))
     more = list[CostItem]()
@@ -149,10 +121,8 @@ def iterations_accounting(setup: ServingSetup, machines: Sequence[ServedMachine]
         more.append(CostItem(IDLE_LEAKAGE, 0, max(0.0, costs.whole_power_w * ps_to_s(all_ps) - busy_j)))
     if spilled_bytes := _spilled_in_all(setup, machines):
         more.append(spill_item(build_machine(config.machine), spilled_bytes))
-    tier = config.serving.swap_tier
-    if usages and config.serving.preemption == "swap" and tier is not None:
-        background_j = KvTier(tier).leakage_w() * ps_to_s(all_ps)
-        more += [CostItem(f"background power of {tier.name}, for swaps", 0, background_j)] * bool(background_j)
+    if background := swap_background(config, usages[0] if usages else None, all_ps):
+        more.append(background)
     at = next((number for number, item in enumerate(left_out) if item.once), len(left_out))
     left_out[at:at] = more
     return Accounting(tuple(counted), tuple(left_out)).longest_first()

@@ -60,9 +60,7 @@ def _service(config: Config, request: Request) -> Service:
     )
 
 
-def paged_memory(
-    config: Config, space: KVSpace, requests: Sequence[Request], kv_bytes: BytesOf
-) -> PagedMemory | None:
+def paged_memory(config: Config, space: KVSpace, requests: Sequence[Request], kv_bytes: BytesOf) -> PagedMemory | None:
     """Build the paged KV memory of a config.
 
     Args:
@@ -99,8 +97,8 @@ def paged_memory(
         if -(-each.kv_entries // tokens) > blocks:
             raise WorkloadInputError(
                 f"request {each.id!r} can never be served: its {each.kv_entries:,} KV entries need "
-                f"{-(-each.kv_entries // tokens):,} blocks of {tokens:,} tokens, but there are {blocks:,} beside weights "
-                f"({size_text(space.weight_bytes)}) and activations ({size_text(space.activation_bytes)})"
+                f"{-(-each.kv_entries // tokens):,} blocks of {tokens:,} tokens, but there are {blocks:,} beside "
+                f"weights ({size_text(space.weight_bytes)}) and activations ({size_text(space.activation_bytes)})"
             )
     watermark = int(config.serving.kv_watermark * blocks)
     if not config.serving.prefix_sharing:
@@ -141,8 +139,8 @@ def hash_tokens_of(config: Config, requests: Sequence[Request]) -> int:
         if len(each.prefix_hashes) > -(-each.prompt_tokens // tokens):
             raise WorkloadInputError(
                 f"request {each.id!r} has {len(each.prefix_hashes):,} prefix_hashes, but its {each.prompt_tokens:,} "
-                f"prompt tokens have {-(-each.prompt_tokens // tokens):,} blocks of {tokens:,}; state the tokens per hash "
-                "in serving.prefix_hash_tokens"
+                f"prompt tokens have {-(-each.prompt_tokens // tokens):,} blocks of {tokens:,}; state the tokens per "
+                "hash in serving.prefix_hash_tokens"
             )
     return tokens
 
@@ -165,8 +163,8 @@ def swap_space(config: Config, memory: PagedMemory | None) -> SwapSpace | None:
         return None
     if config.serving.prefix_sharing:
         raise WorkloadInputError(
-            "serving.preemption: a swap moves the blocks of one request, but serving.prefix_sharing shares them; set it "
-            "to recompute"
+            "serving.preemption: a swap moves the blocks of one request, but serving.prefix_sharing shares them; set "
+            "it to recompute"
         )
     if "memory" in config.machine.outside:
         raise WorkloadInputError(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import add
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pimsim.base.plugins import StoredPlugins
@@ -15,8 +16,9 @@ from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Config
 from pimsim.results.accounting import Accounting, StoredAccounting
 from pimsim.results.array_warnings import array_warnings
-from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
+from pimsim.results.memory_traffic import MemoryTraffic
 from pimsim.results.power import Power
+from pimsim.studies.serving.decode_table import TRAFFIC_COLUMNS
 from pimsim.studies.serving.distribution import Distribution
 from pimsim.studies.serving.iteration_costs import StepCheck
 from pimsim.studies.serving.iteration_table import IterationRecord, IterationTable
@@ -77,6 +79,10 @@ class ServingResult(HeadlineRepr):
         object.__setattr__(self, "iterations", IterationTable.of(self.iterations))
 
     @property
+    def _table(self) -> IterationTable:
+        return IterationTable.of(self.iterations)
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """Warnings about the config, one sentence each: arrays that compute noise."""
         return array_warnings(self.config)
@@ -100,12 +106,13 @@ class ServingResult(HeadlineRepr):
     @cached_property
     def busy_ps(self) -> int:
         """Total time of all iterations, ps."""
-        return sum(each.end_ps - each.start_ps for each in self.iterations)
+        return int(sum(self._table.sums("end_ps")) - sum(self._table.sums("start_ps")))
 
     @cached_property
     def span_ps(self) -> int:
         """Time from the first arrival to the end of the last iteration, ps."""
-        return self.iterations[-1].end_ps - min((*(each.arrival_ps for each in self.requests), *(each.arrival_ps for each in self.cancelled)))
+        first_ps = min(each.arrival_ps for each in self.requests)
+        return self._table.last_end_ps - min((first_ps, *(each.arrival_ps for each in self.cancelled)))
 
     @property
     def idle_ps(self) -> int:
@@ -145,19 +152,19 @@ class ServingResult(HeadlineRepr):
     @cached_property
     def energy_j(self) -> float:
         """Energy of all iterations and of the idle machine, joules; includes shares of unfinished requests."""
-        iterations = math.fsum(each.dynamic_energy_j + each.leakage_energy_j for each in self.iterations)
-        return iterations + self.idle_energy_j
+        dynamic_j, leakage_j = self._table.sums("dynamic_energy_j"), self._table.sums("leakage_energy_j")
+        return math.fsum(map(add, dynamic_j, leakage_j)) + self.idle_energy_j
 
     @property
     def power(self) -> Power:
         """Average power over the whole span, watts, dynamic and static; the idle machine included."""
-        leakage_j = math.fsum(each.leakage_energy_j for each in self.iterations) + self.idle_energy_j
+        leakage_j = math.fsum(self._table.sums("leakage_energy_j")) + self.idle_energy_j
         return Power.of(self.energy_j, leakage_j, self.span_ps)
 
     @cached_property
     def memory_traffic(self) -> MemoryTraffic:
         """Bytes read from memory and written to it by all iterations."""
-        return sum((each.traffic for each in self.iterations), NO_TRAFFIC)
+        return MemoryTraffic(*(sum(self._table.sums(name)) for name in TRAFFIC_COLUMNS))
 
     @cached_property
     def mean_waiting(self) -> float:
@@ -168,7 +175,8 @@ class ServingResult(HeadlineRepr):
     @cached_property
     def mean_batch(self) -> float:
         """Mean number of sequences per iteration, weighted by the duration of the iterations."""
-        weighted = sum((each.end_ps - each.start_ps) * (each.prefills + each.decodes) for each in self.iterations)
+        columns = map(self._table.sums, ("start_ps", "end_ps", "prefills", "decodes"))
+        weighted = sum((end - start) * (prompts + steps) for start, end, prompts, steps in zip(*columns, strict=True))
         return weighted / self.busy_ps if self.busy_ps else 0.0
 
     @cached_property
@@ -223,9 +231,9 @@ class ServingResult(HeadlineRepr):
             "tokens_per_s": self.tokens_per_s,
             "requests_per_s": self.requests_per_s,
             "mean_waiting": self.mean_waiting,
-            "max_waiting": max(each.waiting for each in self.iterations),
+            "max_waiting": max(self._table.sums("waiting")),
             "mean_batch": self.mean_batch,
-            "max_kv_bytes": max(each.kv_bytes for each in self.iterations),
+            "max_kv_bytes": max(self._table.sums("kv_bytes")),
             **(self.kv_usage.summary() if self.kv_usage is not None else {}),
             **self.memory_traffic.summary(),
             "total_energy_j": self.energy_j,
@@ -235,7 +243,7 @@ class ServingResult(HeadlineRepr):
             "energy_j_per_token": self.requests_energy_j / self.output_tokens,
             "method": self.method,
             "simulations": self.simulations,
-            "iterations_estimated": sum(each.estimated for each in self.iterations),
+            "iterations_estimated": sum(self._table.sums("estimated")),
             "steps_checked": self.check.steps,
             "latency_error": self.check.latency_error,
             "energy_error": self.check.energy_error,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from pimsim.importers.request_traces.trace_reading import read_request_trace
 from pimsim.importers.request_traces.trace_selection import TraceSelection
 from pimsim.studies.serving.draft_model import without_speculation
 from pimsim.studies.serving.iteration_costs import StepCheck, StepCosts
-from pimsim.studies.serving.iteration_table import IterationRecord
+from pimsim.studies.serving.iteration_table import IterationTable
 from pimsim.studies.serving.request_records import cancelled_records, request_records
 from pimsim.studies.serving.scheduler import Progress
 from pimsim.studies.serving.serving_accounting import iterations_accounting, machine_notes
@@ -175,7 +175,7 @@ def _result(
     config, costs, scheduler = setup.config, setup.costs, machine.scheduler
     iterations = scheduler.iterations
     left = (*(each.number for each in scheduler.finished), *(each.number for each in scheduler.cancelled))
-    span_ps = iterations[-1].end_ps - min(scheduler.arrivals[number].arrival_ps for number in left)
+    span_ps = iterations.last_end_ps - min(scheduler.arrivals[number].arrival_ps for number in left)
     return ServingResult(
         config=config,
         version=__version__,
@@ -198,7 +198,7 @@ def _result(
     )
 
 
-def costs_method(config: Config, iterations: Iterable[IterationRecord]) -> str:
+def costs_method(config: Config, iterations: IterationTable) -> str:
     """Return the method that determined the costs of iterations.
 
     Args:
@@ -210,4 +210,4 @@ def costs_method(config: Config, iterations: Iterable[IterationRecord]) -> str:
     """
     if config.schedule == "serial":
         return "parts"
-    return "grid" if any(each.estimated for each in iterations) else "whole"
+    return "grid" if any(iterations.sums("estimated")) else "whole"

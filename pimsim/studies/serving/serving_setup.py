@@ -54,13 +54,20 @@ class ServingSetup:
         config: Config; the section `serving` has the policy and the limits.
         requests: All requests that may be served.
         costs: Costs of iterations of this machine and model; None means new ones.
+        expected: Requests whose shapes the iterations will have, if they are not `requests`.
 
     Raises:
         WorkloadInputError: If the config cannot serve, or one of the requests can never be served.
         CapacityError: If the model needs more tiles or memory than the machine has.
     """
 
-    def __init__(self, config: Config, requests: Sequence[Request], costs: StepCosts | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        requests: Sequence[Request],
+        costs: StepCosts | None = None,
+        expected: Sequence[Request] | None = None,
+    ) -> None:
         if config.mapping.microbatches > 1:
             raise WorkloadInputError(
                 "mapping.microbatches: serving forms its own batches in each iteration; set it to 1"
@@ -91,6 +98,7 @@ class ServingSetup:
         """Number of iterations that need the port of the global buffer for longer than they take."""
         if self._paged() is None:
             _check_capacity(config, requests, self._space, self.costs)
+        self.costs.expect(requests if expected is None else expected)
 
     def arrivals(self, requests: Sequence[Request]) -> list[Arrival]:
         """Return requests as the scheduler sees them.
@@ -117,9 +125,8 @@ class ServingSetup:
         swap, speculation = swap_space(self.config, paged), speculation_of(self.config, self.draft)
         memory: KvMemory = paged or WholeReservation(self.limits.kv_capacity_bytes)
         memory = memory if wrapped is None else wrapped(memory)
-        return ServedMachine(
-            Scheduler((), self.limits, self._cost_of, memory, swap, speculation), paged, swap, speculation
-        )
+        scheduler = Scheduler((), self.limits, self._cost_of, memory, swap, speculation, stretches=self.costs)
+        return ServedMachine(scheduler, paged, swap, speculation)
 
     def _paged(self) -> PagedMemory | None:
         return paged_memory(self.config, self._space, self._requests, self.costs.kv_bytes)

@@ -1,6 +1,6 @@
 """Speculative decoding: tokens that something cheaper drafts are verified by one step of the model.
 
-In one iteration, a sequence verifies k drafted tokens and computes one token more. The drafted tokens are accepted up to
+In one iteration, a sequence verifies k drafted tokens and computes one token more. Drafted tokens are accepted up to
 the first that is not, so that it gets 1 to k + 1 tokens (Leviathan et al., "Fast Inference from Transformers via
 Speculative Decoding", ICML 2023). Whether a token is accepted is drawn: each request has draws of its own, so that the
 schedule does not change them. A model that drafts runs one step per token, on the same machine, and processes prompts.
@@ -117,7 +117,7 @@ class Speculation:
             Number of accepted tokens, from 0 to `drafted`.
 
         Reference:
-            docs/serving.md, eq. (13).
+            docs/serving.md, eq. (14).
         """
         draft = self._drafts.setdefault(request.number, _Draft())
         if not draft.draws:
@@ -169,9 +169,7 @@ class Speculation:
             steps.append((step, len(step)))
         return self._sum(steps, self._draft_cost)
 
-    def _sum(
-        self, steps: Iterable[tuple[list[tuple[ServedRequest, int, int]], int]], cost_of: CostOf
-    ) -> DraftCost:
+    def _sum(self, steps: Iterable[tuple[list[tuple[ServedRequest, int, int]], int]], cost_of: CostOf) -> DraftCost:
         latency_ps, dynamic_j, leakage_j, traffic = 0, 0.0, 0.0, NO_TRAFFIC
         shares_j: Counter[int] = Counter()
         for members, outputs in steps:
@@ -202,7 +200,7 @@ def expected_tokens(acceptance: float, tokens: int) -> float:
         Number of tokens, from 1 to `tokens` + 1.
 
     Reference:
-        docs/serving.md, eq. (13): Leviathan et al., ICML 2023, eq. (1).
+        docs/serving.md, eq. (14): Leviathan et al., ICML 2023, eq. (1).
     """
     if acceptance == 1:
         return tokens + 1.0

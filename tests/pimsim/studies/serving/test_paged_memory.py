@@ -64,7 +64,11 @@ class Load:
         jobs = []
         for number, each in enumerate(self.arrivals):
             hashes = each.service.prefix_hashes
-            known = [hashes[at // self.hash_tokens] for at in range(each.prompt_tokens) if at // self.hash_tokens < len(hashes)]
+            known = [
+                hashes[at // self.hash_tokens]
+                for at in range(each.prompt_tokens)
+                if at // self.hash_tokens < len(hashes)
+            ]
             words = (*known, *([-1] * (each.prompt_tokens - len(known))))
             jobs.append(Job(number, each.arrival_ps, words, each.output_tokens))
         return PagedServer(jobs, self.rules, lambda groups, outputs: Log()(groups, outputs).latency_ps)

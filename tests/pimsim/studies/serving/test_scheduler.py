@@ -49,6 +49,19 @@ def test_mixed_puts_chunks_of_a_prompt_beside_decode_steps() -> None:
     ]
 
 
+def test_decode_steps_take_tokens_of_the_budget_if_they_count() -> None:
+    """As above, but a decode step leaves two tokens for the prompt."""
+    limits = Limits(3, "mixed", 3, None, decodes_in_budget=True)
+    _, log = run([arrival(0, 2, 4), arrival(1, 7, 1)], limits)
+    assert log.steps == [
+        (((2, 2, 1),), 1),
+        (((1, 3, 1), (2, 2, 1)), 1),
+        (((1, 4, 1), (2, 4, 1)), 1),
+        (((1, 5, 1), (2, 6, 1)), 1),
+        (((1, 7, 1),), 1),
+    ]
+
+
 def test_whole_prompts_go_together_as_far_as_they_fit_and_a_long_one_alone() -> None:
     arrivals = [arrival(0, 2, 1), arrival(0, 2, 1), arrival(0, 9, 1), arrival(0, 1, 1)]
     _, log = run(arrivals, Limits(4, "prefill_first", 5, None))

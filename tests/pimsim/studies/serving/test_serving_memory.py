@@ -52,8 +52,8 @@ def request(number: int, prompt: int, output: int, **more: object) -> Request:
 
 def check_energy(result: ServingResult) -> None:
     """The energies of all requests and of the idle machine are all energy, also as counted by item."""
-    parts = (*result.requests, *result.cancelled)
-    assert math.fsum(each.energy_j for each in parts) + result.idle_energy_j == near(result.energy_j)
+    cancelled_j = math.fsum(each.energy_j for each in result.cancelled)
+    assert result.requests_energy_j + cancelled_j + result.idle_energy_j == near(result.energy_j)
     assert math.fsum(item.energy_j for item in result.accounting.counted) == near(result.energy_j)
 
 
@@ -122,10 +122,17 @@ def test_a_swap_costs_the_slower_memory_and_moves_whole_blocks() -> None:
 def test_a_swap_without_room_in_the_tier_is_a_recomputation() -> None:
     tier = {"preset": "ssd", "capacity_bytes": 16 * TOKEN_BYTES - 1}
     requests = [request(0, 16, 20), request(1, 16, 20)]
-    result = run(short_of_memory(3, preemption="swap", swap_tier=tier), requests)
+    result, again = (
+        run(short_of_memory(3, preemption="swap", swap_tier=tier), requests),
+        run(short_of_memory(3), requests),
+    )
     assert result.kv_usage is not None
     assert (result.kv_usage.swaps_refused, result.kv_usage.swaps_out) == (1, 0)
-    assert result.requests == run(short_of_memory(3), requests).requests
+    # With a tier, each iteration is asked for; without one, consecutive decode steps are one sum.
+    assert [each[:7] for each in result.requests] == [each[:7] for each in again.requests]
+    assert [each[:8] for each in result.iterations] == [each[:8] for each in again.iterations]
+    for one, other in zip(result.requests, again.requests, strict=True):
+        assert one.energy_j == near(other.energy_j)
 
 
 def test_a_shared_prefix_is_not_computed_again_but_read() -> None:
@@ -195,7 +202,11 @@ def test_cancelled_requests_leave_the_queue_and_the_batch() -> None:
 
 
 def test_a_result_with_all_of_it_reads_back_equal(tmp_path: Path) -> None:
-    requests = [request(0, 16, 20, priority=2), request(1, 16, 20, ttft_deadline_s=1.5), request(2, 9, 9, cancel_s=1e-9)]
+    requests = [
+        request(0, 16, 20, priority=2),
+        request(1, 16, 20, ttft_deadline_s=1.5),
+        request(2, 9, 9, cancel_s=1e-9),
+    ]
     config = short_of_memory(3, preemption="swap", swap_tier={"preset": "ssd"}, policy="priority", slo_tpot_s=0.5)
     result = run(config, requests)
     assert result.kv_usage is not None
@@ -227,7 +238,11 @@ def test_keys_that_do_not_go_together_are_refused(settings: dict[str, object], m
     ("serving", "more", "match"),
     [
         ({"prefix_sharing": True}, {}, "no request has prefix_hashes"),
-        ({"prefix_sharing": True, "prefix_hash_tokens": 9}, {"prefix_hashes": (1, 2, 3)}, "16 prompt tokens have 2 blocks"),
+        (
+            {"prefix_sharing": True, "prefix_hash_tokens": 9},
+            {"prefix_hashes": (1, 2, 3)},
+            "16 prompt tokens have 2 blocks",
+        ),
         (
             {"prefix_sharing": True, "preemption": "swap", "swap_tier": {"preset": "ssd"}},
             {"prefix_hashes": (1,)},

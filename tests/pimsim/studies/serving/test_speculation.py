@@ -1,4 +1,4 @@
-"""Speculative decoding: the closed form of Leviathan et al., shapes of the steps, and what conserves tokens and energy."""
+"""Speculative decoding: the closed form of Leviathan et al., shapes of the steps, and conservation of tokens."""
 
 from __future__ import annotations
 
