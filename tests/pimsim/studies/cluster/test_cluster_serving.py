@@ -150,25 +150,26 @@ def test_systems_that_cannot_serve_are_refused(system: dict[str, Any], settings:
     assert message in str(caught.value)
 
 
-def test_an_interruption_keeps_the_finished_requests(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = 0
-    plain = StepCosts.of
-
-    def interrupted(self: StepCosts, groups: Any, outputs: int) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == 20:
+def test_an_interruption_keeps_the_finished_requests() -> None:
+    def interrupted(done: int, count: int) -> None:
+        assert count == len(REQUESTS)
+        if done > 5:
             raise KeyboardInterrupt
-        return plain(self, groups, outputs)
 
-    monkeypatch.setattr(StepCosts, "of", interrupted)
     with pytest.raises(ClusterInterrupted) as caught:
-        serve(load_system(PAIR), REQUESTS)
+        serve(load_system(PAIR), REQUESTS, interrupted)
     result = caught.value.result
-    assert 0 < len(result.requests) < len(REQUESTS)
+    assert 5 < len(result.requests) < len(REQUESTS)
     assert not result.complete
     assert len(result.routes) == len(result.requests)
-    calls = 19
+    assert result.check.steps == 0
+
+
+def test_an_interruption_before_the_first_request_has_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(self: StepCosts, groups: Any, outputs: int) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(StepCosts, "of", interrupted)
     with pytest.raises(KeyboardInterrupt) as nothing:
         serve(load_system(PAIR), REQUESTS)
     assert not isinstance(nothing.value, ClusterInterrupted)
