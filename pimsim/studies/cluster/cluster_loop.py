@@ -145,9 +145,7 @@ class ClusterLoop:
             self._route_all()
         while (now_ps := self._next_ps()) is not None or self._watched():
             if (lagging := self._lagging(now_ps)) is not None:
-                next_ps = lagging.scheduler.next_event_ps()
-                assert next_ps is not None
-                lagging.scheduler.advance(next_ps + 1)  # one iteration
+                self._work(lagging)
                 continue
             if now_ps is None:
                 break
@@ -191,6 +189,13 @@ class ClusterLoop:
             if next_ps is not None and (first_ps is None or next_ps < first_ps):
                 behind, first_ps = each, next_ps
         return behind
+
+    def _work(self, machine: ClusterMachine) -> None:
+        """Let a watched machine work, at most until requests leave it: before, the others do not change what it does.
+
+        Requests wait for it because all of its slots are taken, or its memory is full.
+        """
+        machine.scheduler.step()
 
     def _handle(self, now_ps: int) -> None:
         """Do what happens at a time: requests are finished, then others arrive, then those in the queue are routed."""
@@ -302,6 +307,14 @@ class PoolLoop(ClusterLoop):
             self._unrouted.popleft()
         for each in self.back.machines:
             self._send_to(each, now_ps)
+
+    def _work(self, machine: ClusterMachine) -> None:
+        """Let a watched machine work: a prefill machine for one iteration, as a cache that leaves makes room on it."""
+        next_ps = machine.scheduler.next_event_ps()
+        if machine in self.front.machines and next_ps is not None:
+            machine.scheduler.advance(next_ps + 1)
+        else:
+            machine.scheduler.step()
 
     def _note_finished(self, now_ps: int) -> None:
         self._note_prompts(now_ps)

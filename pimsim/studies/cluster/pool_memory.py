@@ -127,7 +127,7 @@ class ReceivingMemory(_Wrapped):
     this space only at the end of the iteration, which `settle` tells.
 
     Args:
-        memory: Memory of a machine alone.
+        memory: Memory of a machine alone, which reserves whole caches: space is needed only when one is admitted.
     """
 
     def __init__(self, memory: KvMemory) -> None:
@@ -181,19 +181,6 @@ class ReceivingMemory(_Wrapped):
             self._leaving[request.number] = request
         else:
             super().release(request)
-
-    def grow(self, request: ServedRequest, tokens: int) -> bool:
-        """Take space for the next KV entries of a request, at the start of an iteration.
-
-        Args:
-            request: The request.
-            tokens: Number of new entries.
-
-        Returns:
-            False if there is no space.
-        """
-        self._settle_all()
-        return super().grow(request, tokens)
 
     def steps_that_fit(self, running: Sequence[ServedRequest]) -> int:
         """Return a number of decode iterations for which there surely is space.

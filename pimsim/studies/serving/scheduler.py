@@ -187,6 +187,11 @@ class Scheduler:
         while (next_ps := self.next_event_ps()) is not None and (limit_ps is None or next_ps < limit_ps):
             self._step(next_ps, limit_ps)
 
+    def step(self) -> None:
+        """Do what is next: one iteration, or decode iterations up to the next arrival, completion or decision."""
+        if (next_ps := self.next_event_ps()) is not None:
+            self._step(next_ps)
+
     def run(self, progress: Progress | None = None) -> None:
         """Serve all requests.
 

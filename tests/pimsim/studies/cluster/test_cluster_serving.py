@@ -150,6 +150,29 @@ def test_systems_that_cannot_serve_are_refused(system: dict[str, Any], settings:
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("system", "keys"),
+    [
+        (PAIR, ("machines.decode.machine.memory.capacity_bytes=78.9 MB", "cluster.replicas.decode=2")),
+        (PAIR, ("cluster.decode_routing=central_queue", "cluster.replicas.decode=2", "serving.max_batch=2")),
+        (ONE, ("cluster.routing=central_queue", "cluster.replicas.a=2", "serving.max_batch=2")),
+    ],
+)
+def test_decode_iterations_that_are_one_sum_change_nothing(
+    system: dict[str, Any], keys: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Caches wait for a memory with room for about two of them, or requests for slots: others see no future space."""
+    requests = poisson_requests(80.0, 10, prompt=16, output="uniform:2:9", seed=5)
+    found = serve(load_system(system, keys), requests)
+    monkeypatch.setattr(StepCosts, "stretch", lambda *_: None)
+    plain = serve(load_system(system, keys), requests)
+    assert [each[3:7] for each in found.requests] == [each[3:7] for each in plain.requests]
+    assert found.routes == plain.routes
+    assert found.transfers == plain.transfers
+    waits = [each.asked_ps - each.ready_ps for each in found.transfers] or [each.wait_ps for each in found.requests]
+    assert max(waits) > 0
+
+
 def test_an_interruption_keeps_the_finished_requests() -> None:
     def interrupted(done: int, count: int) -> None:
         assert count == len(REQUESTS)
