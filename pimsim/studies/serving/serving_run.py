@@ -12,7 +12,7 @@ from typing import NamedTuple
 from pimsim.base.errors import WorkloadInputError
 from pimsim.base.plugins import plugin_records
 from pimsim.base.shipped_files import find_requests
-from pimsim.base.units import ps_to_s, to_ps
+from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Config
 from pimsim.hardware.machine import build_machine
 from pimsim.hardware.technology import technology_notes
@@ -35,10 +35,9 @@ from pimsim.studies.serving.draft_model import (
 from pimsim.studies.serving.iteration_costs import Groups, StepCheck, StepCosts
 from pimsim.studies.serving.kv_space import KVSpace, check_longest_context, kv_space, serving_footprints, serving_spills
 from pimsim.studies.serving.kv_usage import KvUsage
-from pimsim.studies.serving.policies import Limits
 from pimsim.studies.serving.request_records import cancelled_records, request_records
 from pimsim.studies.serving.scheduler import Progress, Scheduler
-from pimsim.studies.serving.serving_memory import arrivals_of, paged_memory, swap_space
+from pimsim.studies.serving.serving_memory import arrivals_of, limits_of, paged_memory, swap_space
 from pimsim.studies.serving.serving_notes import preemption_notes, swap_background, unused_notes
 from pimsim.studies.serving.serving_result import ServingResult
 from pimsim.studies.serving.speculation import Speculation, SpeculationResult
@@ -164,32 +163,11 @@ def serve(
     Reference:
         docs/serving.md.
     """
-    try:
-        check_requests(requests)
-    except WorkloadError as error:
-        raise WorkloadInputError(str(error)) from error
-    if config.mapping.microbatches > 1:
-        raise WorkloadInputError("mapping.microbatches: serving forms its own batches in each iteration; set it to 1")
-    if config.mapping.attention == "sram_cim":
-        raise WorkloadInputError(
-            "mapping.attention: serving does not divide the KV caches of all requests between compute-in-memory macros "
-            "and memory; set it to systolic or near_memory"
-        )
-    if config.machine.kv_tiers:
-        raise WorkloadInputError("machine.kv_tiers: serving keeps the KV caches in machine.memory; set it to []")
+    _check(config, requests)
     costs = costs or StepCosts(config)
     check_longest_context(config, costs.spec, requests)
     space = kv_space(config, costs.spec, requests)
     simulated_before = costs.simulations
-    limits = Limits(
-        max_batch=config.serving.max_batch,
-        policy=config.serving.policy,
-        prefill_tokens=config.serving.prefill_tokens,
-        kv_capacity_bytes=space.capacity_bytes,
-        decodes_in_budget=config.serving.decodes_in_budget,
-        slo_tpot_ps=None if config.serving.slo_tpot_s is None else to_ps(config.serving.slo_tpot_s),
-        step_tokens=config.serving.step_tokens,
-    )
     memory = paged_memory(config, space, requests, costs.kv_bytes)
     swap = swap_space(config, memory)
     draft = draft_costs(config)
@@ -206,6 +184,7 @@ def serve(
 
     arrivals = arrivals_of(config, requests, costs.kv_bytes)
     costs.expect(requests)
+    limits = limits_of(config, space)
     scheduler = Scheduler(arrivals, limits, cost_of, memory, swap, speculation, stretches=costs)
 
     def result_of(check: StepCheck) -> ServingResult:
@@ -231,8 +210,27 @@ def serve(
     result = result_of(check)
     if speculation is None:
         return result
-    plain = serve(without_speculation(config), requests, None, costs)
+    try:
+        plain = serve(without_speculation(config), requests, None, costs)
+    except KeyboardInterrupt:
+        raise ServingInterrupted(result) from None
     return replace(result, speculation=SpeculationResult.of(speculation.counts, plain.busy_ps, plain.energy_j))
+
+
+def _check(config: Config, requests: Sequence[Request]) -> None:
+    try:
+        check_requests(requests)
+    except WorkloadError as error:
+        raise WorkloadInputError(str(error)) from error
+    if config.mapping.microbatches > 1:
+        raise WorkloadInputError("mapping.microbatches: serving forms its own batches in each iteration; set it to 1")
+    if config.mapping.attention == "sram_cim":
+        raise WorkloadInputError(
+            "mapping.attention: serving does not divide the KV caches of all requests between compute-in-memory macros "
+            "and memory; set it to systolic or near_memory"
+        )
+    if config.machine.kv_tiers:
+        raise WorkloadInputError("machine.kv_tiers: serving keeps the KV caches in machine.memory; set it to []")
 
 
 def _check_capacity(config: Config, requests: Sequence[Request], space: KVSpace, costs: StepCosts) -> None:
