@@ -41,7 +41,7 @@ SERVING_RULES: tuple[tuple[tuple[str, ...], Callable[[Config], str], tuple[str, 
         ("serving.decodes_in_budget",),
         when(
             lambda config: config.serving.prefill_tokens is None,
-            "serving.prefill_tokens=null is no limit, which decode steps could take tokens of",
+            "serving.prefill_tokens=null sets no limit, of which decode steps could take tokens",
         ),
         ("serving.prefill_tokens",),
     ),

@@ -1,4 +1,4 @@
-"""What the scheduler of a config needs beside the costs: requests as it sees them, KV memory, and space for swaps."""
+"""What the scheduler of a config needs beside the costs: limits, requests, KV memory, and space for swaps."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pimsim.importers.request_traces.request_trace import RequestTrace
 from pimsim.mapping.memory_footprint import size_text
 from pimsim.studies.serving.kv_space import KVSpace
 from pimsim.studies.serving.paged_memory import PagedMemory, prefix_keys
+from pimsim.studies.serving.policies import Limits
 from pimsim.studies.serving.scheduler import Arrival
 from pimsim.studies.serving.served_request import Service
 from pimsim.studies.serving.swap_space import SwapSpace
@@ -21,6 +22,28 @@ MOONCAKE_HASH_TOKENS = 512
 
 BytesOf = Callable[[int], int]
 """Function that returns the largest size of the KV caches of a sequence, bytes, of its tokens at its end."""
+
+
+def limits_of(config: Config, space: KVSpace) -> Limits:
+    """Return the limits of the scheduler.
+
+    Args:
+        config: Config.
+        space: Memory that weights and activations leave.
+
+    Returns:
+        The limits.
+    """
+    serving = config.serving
+    return Limits(
+        max_batch=serving.max_batch,
+        policy=serving.policy,
+        prefill_tokens=serving.prefill_tokens,
+        kv_capacity_bytes=space.capacity_bytes,
+        decodes_in_budget=serving.decodes_in_budget,
+        slo_tpot_ps=None if serving.slo_tpot_s is None else to_ps(serving.slo_tpot_s),
+        step_tokens=serving.step_tokens,
+    )
 
 
 def arrivals_of(config: Config, requests: Sequence[Request], kv_bytes: BytesOf) -> list[Arrival]:

@@ -152,7 +152,10 @@ def serve(
     result = _result(setup, requests, machine, check, simulated_before)
     if machine.speculation is None:
         return result
-    plain = serve(without_speculation(config), requests, None, costs)
+    try:
+        plain = serve(without_speculation(config), requests, None, costs)
+    except KeyboardInterrupt:
+        raise ServingInterrupted(result) from None
     counts = machine.speculation.counts
     return replace(result, speculation=SpeculationResult.of(counts, plain.busy_ps, plain.energy_j))
 

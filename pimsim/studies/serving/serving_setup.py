@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from pimsim.base.errors import WorkloadInputError
-from pimsim.base.units import to_ps
 from pimsim.config.schema import Config
 from pimsim.mapping.memory_footprint import size_text
 from pimsim.studies.serving.draft_model import draft_costs, speculation_of
@@ -15,9 +14,8 @@ from pimsim.studies.serving.kv_memory import KvMemory, WholeReservation
 from pimsim.studies.serving.kv_space import KVSpace, check_longest_context, kv_space
 from pimsim.studies.serving.kv_usage import KvUsage
 from pimsim.studies.serving.paged_memory import PagedMemory
-from pimsim.studies.serving.policies import Limits
 from pimsim.studies.serving.scheduler import Arrival, Scheduler
-from pimsim.studies.serving.serving_memory import arrivals_of, paged_memory, swap_space
+from pimsim.studies.serving.serving_memory import arrivals_of, limits_of, paged_memory, swap_space
 from pimsim.studies.serving.speculation import Speculation
 from pimsim.studies.serving.step_cost import StepCost
 from pimsim.studies.serving.swap_space import SwapSpace
@@ -82,15 +80,7 @@ class ServingSetup:
         self.config, self._requests, self.costs = config, requests, costs or StepCosts(config)
         check_longest_context(config, self.costs.spec, requests)
         self._space = kv_space(config, self.costs.spec, requests)
-        self.limits = Limits(
-            max_batch=config.serving.max_batch,
-            policy=config.serving.policy,
-            prefill_tokens=config.serving.prefill_tokens,
-            kv_capacity_bytes=self._space.capacity_bytes,
-            decodes_in_budget=config.serving.decodes_in_budget,
-            slo_tpot_ps=None if config.serving.slo_tpot_s is None else to_ps(config.serving.slo_tpot_s),
-            step_tokens=config.serving.step_tokens,
-        )
+        self.limits = limits_of(config, self._space)
         """Limits of a scheduler."""
         self.draft = draft_costs(config)
         """Costs of the iterations of the draft model; None without one."""
