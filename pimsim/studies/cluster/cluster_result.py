@@ -20,8 +20,8 @@ from pimsim.results.accounting import Accounting, StoredAccounting
 from pimsim.results.array_warnings import array_warnings
 from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
 from pimsim.results.power import Power
-from pimsim.studies.cluster.cache_link import SHARED_LINK
 from pimsim.studies.cluster.cluster_records import NO_MACHINE, MachineRecord, MachineUsage, Route, Transfer
+from pimsim.studies.cluster.cluster_rows import link_rows, machine_rows, transfer_rows
 from pimsim.studies.serving.decode_table import TRAFFIC_COLUMNS
 from pimsim.studies.serving.distribution import Distribution
 from pimsim.studies.serving.iteration_costs import StepCheck
@@ -293,55 +293,19 @@ class ClusterResult(HeadlineRepr):
     def machine_rows(self) -> Iterable[dict[str, Any]]:
         """Return one flat row per machine.
 
-        Yields:
+        Returns:
             Requests, load, and energy in joules. The energies of all machines and links add up to that of the result.
         """
-        usages = {each.machine: each.usage.summary() for each in self.kv_usages}
-        memory_j = [0.0] * len(self.machines)
-        for transfer in self.transfers:
-            memory_j[transfer.sender] += transfer.read_j
-            memory_j[transfer.receiver] += transfer.write_j
-        for place, (each, moved_j) in enumerate(zip(self.machines, memory_j, strict=True)):
-            idle_j = each.idle_energy_j(self.span_ps)
-            yield {
-                "machine": each.name,
-                "role": each.role,
-                "config": each.config_name,
-                "requests": each.requests,
-                "output_tokens": each.output_tokens,
-                "iterations": len(each.iterations),
-                "busy_s": ps_to_s(each.busy_ps),
-                "utilisation": each.busy_ps / self.span_ps if self.span_ps else 0.0,
-                "mean_batch": each.mean_batch,
-                "max_kv_bytes": each.max_kv_bytes,
-                "dynamic_energy_j": each.dynamic_energy_j,
-                "leakage_energy_j": each.leakage_energy_j,
-                "idle_energy_j": idle_j,
-                "transfer_energy_j": moved_j,
-                "energy_j": each.dynamic_energy_j + each.leakage_energy_j + idle_j + moved_j,
-                **usages.get(place, {}),
-            }
+        return machine_rows(self)
 
     def link_rows(self) -> Iterable[dict[str, Any]]:
         """Return one flat row for the shared link, or for each port of a machine.
 
-        Yields:
+        Returns:
             Bytes, number of transfers, busy time and fraction of the span, and energy in joules; half of the energy of
             a transfer at each of its ports.
         """
-        shared = self.system.cluster.ports == "shared"
-        names = [SHARED_LINK] if shared else [f"{SHARED_LINK}.{each.name}" for each in self.machines]
-        for index, name in enumerate(names if self.system.link.bandwidth_bps is not None else ()):
-            own = [each for each in self.transfers if shared or index in (each.sender, each.receiver)]
-            busy_ps = sum(each.link_ps for each in own)
-            yield {
-                "link": name,
-                "transfers": len(own),
-                "bytes": sum(each.size_bytes for each in own),
-                "busy_s": ps_to_s(busy_ps),
-                "utilisation": busy_ps / self.span_ps if self.span_ps else 0.0,
-                "energy_j": math.fsum(each.link_j for each in own) * (1 if shared else 0.5),
-            }
+        return link_rows(self)
 
     def request_rows(self) -> Iterable[dict[str, Any]]:
         """Return one flat row per finished request, in the order of arrival.
@@ -367,23 +331,10 @@ class ClusterResult(HeadlineRepr):
     def transfer_rows(self) -> Iterable[dict[str, Any]]:
         """Return one flat row per transfer.
 
-        Yields:
+        Returns:
             Machines, bytes, times in seconds and energies in joules.
         """
-        for each in self.transfers:
-            yield {
-                "request": each.request,
-                "sender": self.machines[each.sender].name,
-                "receiver": self.machines[each.receiver].name,
-                "bytes": each.size_bytes,
-                "ready_s": ps_to_s(each.ready_ps),
-                "asked_s": ps_to_s(each.asked_ps),
-                "start_s": ps_to_s(each.start_ps),
-                "end_s": ps_to_s(each.end_ps),
-                "link_energy_j": each.link_j,
-                "read_energy_j": each.read_j,
-                "write_energy_j": each.write_j,
-            }
+        return transfer_rows(self)
 
     def iteration_rows(self) -> Iterable[dict[str, Any]]:
         """Return one flat row per iteration, one machine after another.
