@@ -122,7 +122,8 @@ def paged_memory(config: Config, space: KVSpace, requests: Sequence[Request], kv
             raise WorkloadInputError(
                 f"request {each.id!r} can never be served: its {each.kv_entries:,} KV entries need "
                 f"{-(-each.kv_entries // tokens):,} blocks of {tokens:,} tokens, but there are {blocks:,} beside "
-                f"weights ({size_text(space.weight_bytes)}) and activations ({size_text(space.activation_bytes)}{unlimited})"
+                f"weights ({size_text(space.weight_bytes)}) and activations "
+                f"({size_text(space.activation_bytes)}{unlimited})"
             )
     watermark = int(config.serving.kv_watermark * blocks)
     if not config.serving.prefix_sharing:
