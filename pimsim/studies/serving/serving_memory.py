@@ -116,12 +116,14 @@ def paged_memory(config: Config, space: KVSpace, requests: Sequence[Request], kv
         blocks = sum(-(-each.kv_entries // tokens) for each in requests)
     else:
         blocks = space.capacity_bytes // block_bytes
+    unlimited = "" if config.serving.prefill_tokens else ", which serving.prefill_tokens limits"
     for each in requests:
         if -(-each.kv_entries // tokens) > blocks:
             raise WorkloadInputError(
                 f"request {each.id!r} can never be served: its {each.kv_entries:,} KV entries need "
                 f"{-(-each.kv_entries // tokens):,} blocks of {tokens:,} tokens, but there are {blocks:,} beside "
-                f"weights ({size_text(space.weight_bytes)}) and activations ({size_text(space.activation_bytes)})"
+                f"weights ({size_text(space.weight_bytes)}) and activations "
+                f"({size_text(space.activation_bytes)}{unlimited})"
             )
     watermark = int(config.serving.kv_watermark * blocks)
     if not config.serving.prefix_sharing:
