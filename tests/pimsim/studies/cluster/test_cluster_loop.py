@@ -121,13 +121,13 @@ def test_mean_wait_is_that_of_m_d_1_or_m_d_c(routing: str, servers: int, queue: 
 def test_mean_wait_over_a_million_requests_is_crommelin_s(load: float, servers: int) -> None:
     means = []
     for seed in range(20):
-        times = poisson_arrivals(load * servers, scaled(50_000, 400_000), seed)
+        times = poisson_arrivals(load * servers, scaled(25_000, 400_000), seed)
         means.append(float(np.mean([cyclic_mean(times[turn::servers]) for turn in range(servers)])))
     wait = mean_interval(means, confidence=0.99)
     assert wait.low is not None
     assert wait.high is not None
     assert wait.low < crommelin(load, servers) < wait.high
-    assert wait.high - wait.mean < 0.06 * wait.mean
+    assert wait.high - wait.mean < 0.1 * wait.mean
     assert crommelin(load, 1) == near(load / (2 * (1 - load)), rel=1e-9)
 
 
@@ -137,7 +137,7 @@ def cyclic_mean(times: np.ndarray) -> float:
     return float((walk - np.minimum.accumulate(walk)).mean())
 
 
-@settings(max_examples=scaled(60, 2_000))
+@settings(max_examples=scaled(40, 2_000))
 @given(loads(), st.integers(1, 4), st.sampled_from(RULES), st.data())
 def test_replicas_serve_every_request_once(
     load: tuple[list[Arrival], Limits], count: int, routing: str, data: st.DataObject
@@ -222,7 +222,7 @@ def test_ports_of_different_machines_do_not_wait_for_each_other() -> None:
     assert slots == {"shared": [(14, 54), (54, 94)], "per_machine": [(14, 54), (14, 54)]}
 
 
-@settings(max_examples=scaled(60, 2_000))
+@settings(max_examples=scaled(40, 2_000))
 @given(
     loads(),
     st.tuples(st.integers(1, 3), st.integers(1, 3)),
