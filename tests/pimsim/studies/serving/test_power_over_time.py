@@ -6,16 +6,20 @@ import math
 
 import pytest
 
-from pimsim import load_config, poisson_requests, serve
+from pimsim import ServingResult, load_config, poisson_requests, serve
 from pimsim.config.schema import KvTierConfig
 from pimsim.studies.serving.power_over_time import power_over_time, swap_wear
 from tests.support.closeness import near
 
 
-@pytest.mark.parametrize("intervals", [1, 7, 100])
-def test_power_adds_up_to_the_energy_of_the_run(intervals: int) -> None:
+@pytest.fixture(scope="module")
+def result() -> ServingResult:
     config = load_config("pim-llm", ["workload.model=gpt2-small", "leakage_gating=ungated"])
-    result = serve(config, poisson_requests(1.0, 4, prompt=8, output="uniform:1:4"))
+    return serve(config, poisson_requests(1.0, 3, prompt=8, output="uniform:1:3"))
+
+
+@pytest.mark.parametrize("intervals", [1, 7, 100])
+def test_power_adds_up_to_the_energy_of_the_run(result: ServingResult, intervals: int) -> None:
     rows = power_over_time(result, intervals)
     assert rows[0].start_s * 1e12 == near(result.requests[0].arrival_ps)
     assert rows[-1].end_s * 1e12 == near(result.iterations[-1].end_ps)

@@ -58,7 +58,7 @@ def check_energy(result: ServingResult) -> None:
 
 
 def test_a_pool_that_is_large_enough_gives_the_figures_of_no_pages() -> None:
-    requests = list(poisson_requests(3.0, 12, prompt="uniform:3:40", output="uniform:1:20"))
+    requests = list(poisson_requests(6.0, 6, prompt="uniform:3:20", output="uniform:1:12"))
     whole, paged = run(config_of(kv_block_tokens=None), requests), run(config_of(), requests)
     assert paged.requests == whole.requests
     assert [each._replace(kv_bytes=0) for each in paged.iterations] == [
