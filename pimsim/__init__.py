@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pimsim.mapping.kv_policy_registry import register_kv_policy as register_kv_policy
     from pimsim.present.plots import accuracy_plots as accuracy_plots
     from pimsim.present.plots import array_plots as array_plots
+    from pimsim.present.plots import cluster_plots as cluster_plots
     from pimsim.present.plots import generation_plots as generation_plots
     from pimsim.present.plots import kv_plots as kv_plots
     from pimsim.present.plots import roofline_plots as roofline_plots
@@ -53,6 +54,10 @@ if TYPE_CHECKING:
     from pimsim.studies.array.array_options import ArrayStudyOptions as ArrayStudyOptions
     from pimsim.studies.array.array_result import ArrayStudy as ArrayStudy
     from pimsim.studies.array.array_study import study_array as study_array
+    from pimsim.studies.cluster.cluster_result import ClusterResult as ClusterResult
+    from pimsim.studies.cluster.cluster_serving import serve as serve
+    from pimsim.studies.cluster.cluster_store import read_cluster as read_cluster
+    from pimsim.studies.cluster.cluster_store import write_cluster as write_cluster
     from pimsim.studies.memory_wall.kv_sizes import kv_sizes as kv_sizes
     from pimsim.studies.memory_wall.kv_sizes_result import KvSizes as KvSizes
     from pimsim.studies.memory_wall.roofline_result import Roofline as Roofline
@@ -68,7 +73,6 @@ if TYPE_CHECKING:
     from pimsim.studies.serving.serving_result import ServingResult as ServingResult
     from pimsim.studies.serving.serving_run import load_requests as load_requests
     from pimsim.studies.serving.serving_run import poisson_requests as poisson_requests
-    from pimsim.studies.serving.serving_run import serve as serve
     from pimsim.studies.serving.serving_store import read_serving as read_serving
     from pimsim.studies.serving.serving_store import write_serving as write_serving
     from pimsim.studies.splitting.split_result import SplitResult as SplitResult
@@ -103,6 +107,7 @@ _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above
     "present.plots": {
         "accuracy_plots": "Draw the plots of an accuracy study.",
         "array_plots": "Draw the plots of an array study.",
+        "cluster_plots": "Draw the plots of a serving run of several machines.",
         "generation_plots": "Draw the plot of a generation.",
         "kv_plots": "Draw the plot of the sizes of KV caches.",
         "roofline_plots": "Draw the roofline plot of one run or of several.",
@@ -152,6 +157,16 @@ _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above
     "studies.array.array_study": {
         "study_array": "Compute the errors that a config's analog arrays make in a matrix product."
     },
+    "studies.cluster.cluster_result": {
+        "ClusterResult": "Result of `serve` for a system: the whole, each machine and the link."
+    },
+    "studies.cluster.cluster_serving": {
+        "serve": "Simulate requests that share a machine, or the machines of a system, by continuous batching."
+    },
+    "studies.cluster.cluster_store": {
+        "read_cluster": "Read a serving result of a system from an HDF5 file.",
+        "write_cluster": "Write a serving result of a system to an HDF5 file.",
+    },
     "studies.memory_wall.kv_sizes": {
         "kv_sizes": "Compute the size of a model's KV cache by format and policy, and what memory tiers hold of it."
     },
@@ -186,7 +201,6 @@ _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above
     "studies.serving.serving_run": {
         "load_requests": "Load requests from a file, or from a trace of another project.",
         "poisson_requests": "Draw requests from a Poisson process.",
-        "serve": "Simulate requests that share a machine by continuous batching.",
     },
     "studies.serving.serving_store": {
         "read_serving": "Read a serving result from an HDF5 file.",

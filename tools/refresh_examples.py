@@ -19,7 +19,14 @@ from pathlib import Path
 
 from tests.docs.doc_examples import ROOT, Example, differences, examples, run, write_configs
 
-LONG = ("docs/analysis.md", "docs/array.md", "docs/mitigations.md", "docs/serving.md", "docs/sweeps.md")
+LONG = (
+    "docs/analysis.md",
+    "docs/array.md",
+    "docs/mitigations.md",
+    "docs/serving.md",
+    "docs/serving-systems.md",
+    "docs/sweeps.md",
+)
 """Pages that are refreshed only if they are named, because their examples take minutes."""
 
 LEAST_LIKENESS = 0.5

@@ -156,8 +156,9 @@ def mixed_step(
     Args:
         spec: The model.
         groups: The sequences, at least one group; no two groups have the same queries and context.
-        outputs: Number of sequences whose next token is computed, which the LM head processes; None means all. The
-            chunks of a prompt before its last chunk have no output.
+        outputs: Number of tokens whose next token is computed, which the LM head processes; None means the last token
+            of each sequence. The chunks of a prompt before its last chunk have no output, and a step that verifies
+            drafted tokens has one for each of its tokens.
         embedding: Whether the trace begins with a block of embedding lookups.
         lm_head: Whether the trace ends with a block of final norm and LM head.
         kv: What the KV cache keeps, and how; 8-bit codes without scales by default (W8A8 in PIM-LLM).
@@ -175,9 +176,8 @@ def mixed_step(
     """
     chosen = _checked_groups(groups)
     _require_options(spec, sum(group.sequences for group in chosen), kv, activation_bits)
-    sequences = sum(group.sequences for group in chosen)
     if outputs is not None:
-        require("outputs", outputs, Integer(0, sequences))
+        require("outputs", outputs, Integer(0, sum(group.queries * group.sequences for group in chosen)))
     for group in chosen:
         rows = spec.heads * group.queries * group.sequences
         require("heads * queries * sequences", rows, COUNT)
@@ -242,7 +242,7 @@ def weights_part(
     Args:
         spec: The model.
         vectors: New tokens of all sequences.
-        outputs: Number of sequences whose next token is computed, at most `vectors`.
+        outputs: Number of tokens whose next token is computed, at most `vectors`.
         embedding: Whether the trace begins with a block of embedding lookups.
         lm_head: Whether the trace ends with a block of final norm and LM head.
         kv: What the KV cache keeps, and how; 8-bit codes without scales by default (W8A8 in PIM-LLM).

@@ -333,12 +333,22 @@ class KvCacheSpec(Checked):
         Returns:
             Bits.
         """
-        bits = 0
-        for window, layers in Counter(spec.windows).items():
-            head = sum(self.head_bits(part, elements, tokens, 1, window) for part, elements in spec.cached_parts)
-            head += SUM_BITS * self.kept(tokens, window) if self.sums_attention else 0
-            bits += layers * spec.cached_heads * head
-        return bits
+        return sum(layers * self.layer_bits(spec, tokens, each) for each, layers in Counter(spec.windows).items())
+
+    def layer_bits(self, spec: ModelSpec, tokens: int, window: int | None) -> int:
+        """Return the size of the cache of one layer of a sequence, with scales and sums of attention.
+
+        Args:
+            spec: The model.
+            tokens: Tokens of the sequence so far.
+            window: Window of the layer, or None.
+
+        Returns:
+            Bits.
+        """
+        head = sum(self.head_bits(part, elements, tokens, 1, window) for part, elements in spec.cached_parts)
+        head += SUM_BITS * self.kept(tokens, window) if self.sums_attention else 0
+        return spec.cached_heads * head
 
     def sequence_bytes(self, spec: ModelSpec, tokens: int) -> int:
         """Return the size of the caches of all layers of a sequence.

@@ -25,6 +25,7 @@ from workloads.checked_fields import (
     Integers,
     Name,
     Number,
+    Optional,
     field_problems,
     rules,
     shorten,
@@ -48,6 +49,8 @@ MAX_HASH = 2**63 - 1
 ARRIVAL = Number(0, MAX_ARRIVAL_S)
 TOKENS = Integer(1, MAX_TOKENS)
 HASHES = Integers(-MAX_HASH - 1, MAX_HASH)
+PRIORITY = Integer(0, 1_000_000)
+PERIOD = Number(1e-12, MAX_ARRIVAL_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +63,11 @@ class Request(Checked):
         prompt_tokens: Tokens of its prompt.
         output_tokens: Tokens to generate; the prefill produces the first one.
         prefix_hashes: Hashes of the blocks of its prompt, each of the block and all before it: requests whose first n
-            hashes are equal share n blocks. Empty if they are not known. No result depends on them yet.
+            hashes are equal share n blocks. Empty if they are not known.
+        priority: Urgency; the smaller, the more urgent, as in vLLM.
+        ttft_deadline_s: Longest wanted time from its arrival to its first token, seconds; None means no deadline.
+        latency_deadline_s: Longest wanted time from its arrival to its last token, seconds; None means no deadline.
+        cancel_s: Time after its arrival at which it is cancelled if it is not complete, seconds; None means never.
 
     Raises:
         SpecError: If a value is out of range.
@@ -71,6 +78,10 @@ class Request(Checked):
     prompt_tokens: Annotated[int, TOKENS]
     output_tokens: Annotated[int, TOKENS]
     prefix_hashes: Annotated[tuple[int, ...], HASHES] = ()
+    priority: Annotated[int, PRIORITY] = 0
+    ttft_deadline_s: Annotated[float | None, Optional(PERIOD)] = None
+    latency_deadline_s: Annotated[float | None, Optional(PERIOD)] = None
+    cancel_s: Annotated[float | None, Optional(PERIOD)] = None
 
     @property
     def kv_entries(self) -> int:
@@ -78,7 +89,8 @@ class Request(Checked):
         return self.prompt_tokens + self.output_tokens - 1
 
 
-_OPTIONAL = ("id", "prefix_hashes")
+_SERVICE = ("priority", "ttft_deadline_s", "latency_deadline_s", "cancel_s")
+_OPTIONAL = ("id", "prefix_hashes", *_SERVICE)
 
 
 def check_requests(requests: Sequence[Request]) -> None:
@@ -271,7 +283,7 @@ def dumps_requests(requests: Iterable[Request]) -> str:
 
 def _as_line(request: Request) -> dict[str, object]:
     values = {key: getattr(request, key) for key in rules(Request)}
-    return {key: value for key, value in values.items() if key != "prefix_hashes" or value}
+    return {key: value for key, value in values.items() if key not in _OPTIONAL[1:] or value}
 
 
 def write_requests(requests: Sequence[Request], path: str | os.PathLike[str]) -> None:

@@ -11,12 +11,13 @@ _USES: Mapping[Kind, str] = {
     "config": "a config, which describes a machine and its workload: use pimsim run {file}",
     "sweep": "a sweep, which varies a config: use pimsim sweep {file} --out points.h5",
     "search": "a search, which optimises a config: use pimsim optimize {file} --out points.h5",
-    "system": "a system of several machines: use pimsim run {file}",
+    "system": "a system of several machines: use pimsim run {file}, or pimsim serve {file}",
     "trace": "a trace, which is a workload without a machine: use pimsim run pim-llm --trace {file}",
 }
 RESULTS: Mapping[str, str] = {
     "pimsim-result": "holds the result of a run: use pimsim show {file}",
     "pimsim-serving": "holds a result of pimsim serve: use pimsim show {file}",
+    "pimsim-cluster": "holds a result of pimsim serve for several machines: use pimsim show {file}",
     "pimsim-accuracy": "holds a result of pimsim accuracy: use pimsim show {file}",
     "pimsim-sweep": "holds the points of a sweep or a search: use pimsim results show {file}",
 }

@@ -14,9 +14,11 @@ from pimsim.cli.config_loading import load
 from pimsim.cli.exits import end_interrupted, refuse
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import ConfigArgument, ForceOption, JsonOption, PlotsOption, SetOption
+from pimsim.cli.system_serve import check_cluster_outputs, end_before_first, load_if_system, serve_system
 from pimsim.cli.written_files import say_written
 
 if TYPE_CHECKING:
+    from pimsim.config.schema import Config
     from pimsim.studies.serving.serving_result import ServingResult
     from workloads.requests import Request
 
@@ -90,7 +92,8 @@ def serve(
 ) -> None:
     """Serve requests as they arrive, with continuous batching, and show latencies and energy per request.
 
-    The `serving` section of the config sets batch size, scheduling policy and memory for KV caches.
+    The `serving` section of the config sets batch size, scheduling policy and memory for KV caches. In place of a
+    config, a system of replicas or of prefill and decode machines can be given; its `cluster` section sets the routing.
     """
     if (requests is None) == (poisson is None):
         refuse("give either --requests FILE or --poisson RATE")
@@ -105,13 +108,15 @@ def serve(
     of_file = [name for name in ("limit", "window", "scale", "tokenizer", "rate") if _is_given(context, name)]
     if poisson is not None and of_file:
         refuse(f"--{of_file[0]} is an option of --requests; --poisson draws random requests")
-    loaded = load(config, overrides or [], command="serve")
+    system = load_if_system(config, overrides or [])
+    loaded = load(config, overrides or [], command="serve") if system is None else None
     if requests is not None:
         from pimsim.config.file_recognition import other_kind
 
         if wrong := other_kind(requests, ()):
             refuse(f"--requests {printable(requests, 200)} {wrong}")
-    check_serving_outputs((config, requests), csv=csv, plots=plots, out=out, force=force)
+    check_outputs = check_serving_outputs if system is None else check_cluster_outputs
+    check_outputs((config, requests), csv=csv, plots=plots, out=out, force=force)
     from pimsim.studies.serving.serving_run import load_requests, poisson_requests
 
     arrivals: Sequence[Request]
@@ -123,20 +128,29 @@ def serve(
         )
     else:
         arrivals = poisson_requests(poisson, count, prompt=prompt, output=output, seed=seed)
-    from pimsim.base.summaries import counted
+    if system is not None:
+        serve_system(system, arrivals, json, csv, plots, out)
+    else:
+        assert loaded is not None  # the file is a config
+        _serve_config(loaded, arrivals, json, csv, plots, out)
+
+
+def _serve_config(
+    config: Config, arrivals: Sequence[Request], json: bool, csv: Path | None, plots: Path | None, out: Path | None
+) -> None:
+    """Serve requests on one machine, and present the result, also after an interruption."""
     from pimsim.present.text.serving_report import progress_on_terminal
     from pimsim.studies.serving.serving_run import ServingInterrupted
     from pimsim.studies.serving.serving_run import serve as serve_all
 
     try:
         with progress_on_terminal() as progress:
-            result = serve_all(loaded, arrivals, progress)
+            result = serve_all(config, arrivals, progress)
     except ServingInterrupted as interrupted:
         present_serving(interrupted.result, json, csv, plots, out)
         end_interrupted(f"{interrupted}; their results are shown and written")
     except KeyboardInterrupt:
-        first = f"interrupted before the first of {counted(len(arrivals), 'request')} was served"
-        end_interrupted(f"{first}; nothing is written")
+        end_before_first(len(arrivals))
     present_serving(result, json, csv, plots, out)
 
 
@@ -173,7 +187,7 @@ def check_serving_outputs(
         guard.Output("--out", out, guard.result("pimsim-serving")),
     )
     guard.check_outputs(outputs, inputs, force=force)
-    guard.check_plots(plots, ("serving-times", "serving-load"), force=force)
+    guard.check_plots(plots, ("serving-times", "serving-load", "serving-power"), force=force)
 
 
 def present_serving(result: ServingResult, json: bool, csv: Path | None, plots: Path | None, out: Path | None) -> None:

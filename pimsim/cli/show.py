@@ -46,7 +46,7 @@ def show(
     kind = result_format(result)
     if kind == "pimsim-sweep":
         refuse(f"{result} holds the points of a sweep or a search: pimsim results show {result}")
-    if kind in ("pimsim-serving", "pimsim-accuracy"):
+    if kind in ("pimsim-serving", "pimsim-cluster", "pimsim-accuracy"):
         for option, value in {"--explain": explain, "--by": by, "--timeline": timeline}.items():
             if value:
                 refuse(f"{option} describes a single run, which {result} is not")
@@ -56,6 +56,12 @@ def show(
 
         check_serving_outputs([result], csv=csv, plots=plots, force=force)
         present_serving(read_serving(result), json, csv, plots, None)
+    elif kind == "pimsim-cluster":
+        from pimsim.cli.system_serve import check_cluster_outputs, present_cluster
+        from pimsim.studies.cluster.cluster_store import read_cluster
+
+        check_cluster_outputs([result], csv=csv, plots=plots, force=force)
+        present_cluster(read_cluster(result), json, csv, plots, None)
     elif kind == "pimsim-accuracy":
         from pimsim.cli.accuracy import check_accuracy_outputs, present_accuracy
         from pimsim.studies.accuracy.accuracy_store import read_accuracy

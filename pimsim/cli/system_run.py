@@ -71,6 +71,7 @@ def _run(
     from pimsim.base.files import write_text
     from pimsim.cli.config_loading import refuse_useless_in_system
     from pimsim.cli.run_output import check_run_outputs
+    from pimsim.config.schema.system_section import ClusterSection
     from pimsim.config.system_file import load_system
     from pimsim.generation import GenerationResult
     from pimsim.present.formats import to_csv, to_json
@@ -86,6 +87,10 @@ def _run(
             advice = "use --json" if system.split == "phases" else "set workload.phase to decode"
             refuse(f"{option} describes a single pass, but this system runs a generation; {advice}")
     check_run_outputs((source,), timeline=timeline, csv=csv, plots=None, force=force)
+    if system.cluster != ClusterSection():
+        typer.echo(
+            "note: pimsim run uses one machine of each role; only pimsim serve reads the section cluster", err=True
+        )
     with progress_on_terminal() as progress:
         split = run_system(system, progress)
     result = split.result

@@ -14,8 +14,10 @@ from pimsim.config.attention_rules import ATTENTION_RULES
 from pimsim.config.circuit_rules import CIRCUIT_RULES, CIRCUITS_OF_RUNS
 from pimsim.config.kv_rules import KV_RULES
 from pimsim.config.kv_tier_rules import KV_TIER_RULES
+from pimsim.config.kv_tier_rules import when as _when
 from pimsim.config.model_rules import MODEL_RULES
 from pimsim.config.schema import Config
+from pimsim.config.serving_rules import SERVING_RULES
 
 _ARRAY = "machine.crossbar.pair.array"
 _ADC = "machine.crossbar.pair.adc"
@@ -56,10 +58,6 @@ class Rule:
             True if it is one of `keys`, or below one of them.
         """
         return any(key.startswith(each) if each.endswith(".") else key == each for each in self.keys)
-
-
-def _when(condition: Callable[[Config], bool], reason: str) -> Callable[[Config], str]:
-    return lambda config: reason if condition(config) else ""
 
 
 def _phase(*names: str) -> Callable[[Config], bool]:
@@ -252,7 +250,7 @@ RULES: tuple[Rule, ...] = (
         ),
         ("mapping.projections", "workload.trace"),
     ),
-    *(Rule(*each) for each in (*CIRCUIT_RULES, *KV_TIER_RULES)),
+    *(Rule(*each) for each in (*CIRCUIT_RULES, *KV_TIER_RULES, *SERVING_RULES)),
     Rule(
         (f"{_ARRAY}.adcs",),
         _when(_shared_columns, f"{_ARRAY}.columns_per_adc gives the number of ADCs; set it to null for adcs"),

@@ -19,25 +19,34 @@ def _stores_nothing(config: Config) -> str:
     return "" if config.workload.stored_tokens else "workload.stored_tokens=0 stores nothing"
 
 
-def _when(condition: Callable[[Config], bool], reason: str) -> Callable[[Config], str]:
+def when(condition: Callable[[Config], bool], reason: str) -> Callable[[Config], str]:
+    """Return the function of a rule that gives one reason.
+
+    Args:
+        condition: Whether the keys of the rule have no effect in a config.
+        reason: Why.
+
+    Returns:
+        Function that returns the reason, or "" if the keys have an effect.
+    """
     return lambda config: reason if condition(config) else ""
 
 
 KV_TIER_RULES: tuple[tuple[tuple[str, ...], Callable[[Config], str], tuple[str, ...]], ...] = (
     (
         (f"{_KEYS}.",),
-        _when(lambda config: not config.machine.kv_tiers, "machine.kv_tiers=[] keeps the KV cache in machine.memory"),
+        when(lambda config: not config.machine.kv_tiers, "machine.kv_tiers=[] keeps the KV cache in machine.memory"),
         ("machine.kv_tiers",),
     ),
     (
         ("workload.stored_tokens", f"{_KEYS}.stored_in"),
-        _when(_stored_elsewhere, "workload.phase=decode has no prompt, of which tokens could be stored (--phase)"),
+        when(_stored_elsewhere, "workload.phase=decode has no prompt, of which tokens could be stored (--phase)"),
         ("workload.phase", "workload.trace"),
     ),
     ((f"{_KEYS}.stored_in",), _stores_nothing, ("workload.stored_tokens", "workload.trace")),
     (
         (f"{_KEYS}.recompute_fraction",),
-        _when(
+        when(
             lambda config: config.workload.trace is None and config.workload.phase == "prefill",
             "workload.phase=prefill computes all keys and values once; decode steps recompute them",
         ),
@@ -45,19 +54,19 @@ KV_TIER_RULES: tuple[tuple[tuple[str, ...], Callable[[Config], str], tuple[str, 
     ),
     (
         tuple(f"{_KEYS}.{key}" for key in ("place", "writes", "prefetch_buffers", "recompute_fraction")),
-        _when(
+        when(
             lambda config: len(config.machine.kv_tiers) == 1, "machine.kv_tiers has one tier, which has the whole cache"
         ),
         ("machine.kv_tiers",),
     ),
     (
         (f"{_KEYS}.writes",),
-        _when(lambda config: config.mapping.kv_tiers.place == "layer", f"{_KEYS}.place=layer moves no tokens"),
+        when(lambda config: config.mapping.kv_tiers.place == "layer", f"{_KEYS}.place=layer moves no tokens"),
         (f"{_KEYS}.place",),
     ),
     (
         (f"{_KEYS}.reserve_tokens",),
-        _when(lambda config: config.mapping.kv_tiers.place == "age", f"{_KEYS}.place=age has no layers as a whole"),
+        when(lambda config: config.mapping.kv_tiers.place == "age", f"{_KEYS}.place=age has no layers as a whole"),
         (f"{_KEYS}.place",),
     ),
 )

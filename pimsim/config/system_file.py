@@ -7,20 +7,21 @@ docs/splitting.md describes the format. Each machine is a config; the keys `work
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pimsim.base.errors import ConfigError, Problem, did_you_mean, nearest, show
 from pimsim.base.file_kinds import misplaced
 from pimsim.base.shipped_files import CONFIG_SUFFIXES, find_config, read_limited
+from pimsim.config.cluster_keys import cluster_problems, roles_of
 from pimsim.config.effective_config import config_differences
 from pimsim.config.file_paths import relative_to_file
 from pimsim.config.layers import MAX_FILE_BYTES, Layer, mapping_layer, parse_assignment, read_layers
 from pimsim.config.loading import load_config
 from pimsim.config.preset_files import lacks_machine
 from pimsim.config.schema import Config
-from pimsim.config.schema.system_section import ROLES, SHARED_SECTIONS, LinkSection, Split, SystemSection
+from pimsim.config.schema.system_section import SHARED_SECTIONS, ClusterSection, LinkSection, Split, SystemSection
 from pimsim.config.system_links import link_presets
 from pimsim.config.validation import validate
 from pimsim.config.yaml_tree import parse_yaml
@@ -29,6 +30,9 @@ Source = str | Path | Mapping[str, object]
 
 COMPARED = ("workload", "schedule", "leakage_gating", "operations_per_mac")
 """Keys of a config that all machines of a system must agree on."""
+
+NO_LINK = LinkSection(part="none", bandwidth_bps=None, latency_s=0.0, energy_j_per_bit=0.0)
+"""The link of machines that exchange nothing."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,9 @@ class System:
         split: What the machines share.
         machines: Config of each role.
         chips: Number of equal chips of a tensor split; 1 for other splits.
-        link: The link between two machines.
+        link: The link between two machines; `NO_LINK` for replicas.
         sum_bits: Bits of a partial sum that a chip of a tensor split sends.
+        cluster: How the machines serve requests.
     """
 
     name: str
@@ -52,10 +57,11 @@ class System:
     chips: int
     link: LinkSection
     sum_bits: int
+    cluster: ClusterSection
 
     @property
     def first(self) -> Config:
-        """Config of the last role: decode, projections or chip; workload and schedule are those of all machines."""
+        """Config of the last role, such as decode or projections; workload and schedule are those of all machines."""
         return list(self.machines.values())[-1]
 
     def to_dict(self) -> dict[str, Any]:
@@ -121,6 +127,13 @@ def load_system(source: Source, overrides: Sequence[str] = ()) -> System:
     return _Loader(layer, folder, name, overrides).system()
 
 
+def _with_value(section: object, keys: Sequence[str], value: object) -> dict[str, object]:
+    """Return a section with another value of one key, or of a key of a section below it."""
+    tree = dict(section) if isinstance(section, Mapping) else {}
+    first, *below = keys
+    return tree | {first: _with_value(tree.get(first), below, value) if below else value}
+
+
 def _text(path: Path, name: str) -> str:
     data = read_limited(path, MAX_FILE_BYTES, lambda message: ConfigError(message, name))
     try:
@@ -158,7 +171,7 @@ class _Loader:
             else:
                 section = self.tree.get(head)
                 section = {"preset": section} if isinstance(section, str) and head == "link" else section
-                self.tree[head] = (section if isinstance(section, dict) else {}) | {below: value}
+                self.tree[head] = _with_value(section, below.split("."), value)
         else:
             self.common.append(text)
 
@@ -179,8 +192,9 @@ class _Loader:
                 for path, p in problems.items()
             )
         self._check_roles(spec)
-        machines = {role: self._machine(spec, role) for role in ROLES[spec.split]}
-        system = System(spec.name, spec.description, spec.split, machines, spec.chips or 1, spec.link, spec.sum_bits)
+        machines = {role: self._machine(spec, role) for role in roles_of(spec)}
+        own = spec.chips or 1, spec.link or NO_LINK, spec.sum_bits, spec.cluster
+        system = System(spec.name, spec.description, spec.split, machines, *own)
         if found := [*_disagreements(system), *_unsupported(system)]:
             raise self._error(found)
         return system
@@ -211,15 +225,15 @@ class _Loader:
         return dict(link_presets()[str(preset)]) | changed | own
 
     def _check_roles(self, spec: SystemSection) -> None:
-        """Check the roles of the machines, and that only a tensor split has a number of chips.
+        """Check the roles of the machines, and that each key has an effect with the split.
 
         Args:
             spec: The file.
 
         Raises:
-            ConfigError: If a role is missing or unknown, or `chips` does not fit the split.
+            ConfigError: If a role is missing or unknown, or a key does not fit the split.
         """
-        wanted, found = ROLES[spec.split], list[Problem]()
+        wanted, found = roles_of(spec), list[Problem]()
         for role in (*spec.machines, *self.of_role):
             if role not in wanted:
                 hint = f"did you mean {near}?" if (near := nearest(role, wanted)) else ""
@@ -236,6 +250,8 @@ class _Loader:
                 if key in self.tree:
                     message = f"has no effect with split: {spec.split}; only split: tensor reads it"
                     found.append(Problem(key, "", message, "", self._origin(key)))
+        for each in cluster_problems(spec, self.tree):
+            found.append(replace(each, source=each.source or self._origin(*each.path.split("."))))
         if found:
             raise self._error(found)
 
@@ -256,7 +272,7 @@ class _Loader:
         shared: dict[str, Any] = {
             key: value for key in SHARED_SECTIONS if (value := getattr(spec, key)) not in (None, {})
         }
-        if spec.split == "phases":
+        if spec.split == "phases":  # replicas need no phase: serving reads none
             shared["workload"] = {"phase": "generate"} | dict(spec.workload)
         shared = dict(relative_to_file(shared, self.folder))
         try:
@@ -311,6 +327,8 @@ def _unsupported(system: System) -> Iterator[Problem]:
         yield Problem(
             "workload.trace", show(workload.trace), "is a trace file; a system needs a model (workload.model)"
         )
+    if system.split == "replicas":
+        return  # each machine is served from as it is alone, and `serve` refuses what it cannot do
     if getattr(workload, "stored_tokens", 0):
         yield Problem("workload.stored_tokens", "", "must be 0: a system has no tier that stores a KV cache")
     if workload.phase == "load":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pimsim.base.errors import ConfigError, Problem, show
@@ -59,6 +59,7 @@ class Machine:
     near_memory: NearMemory | None = None
     sram_cim: SramCim | None = None
     kv_tiers: tuple[KvTier, ...] = ()
+    _energies_j: dict[str, float] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def components(self) -> Iterator[Component[Any]]:
         """Return the components that the machine has.
@@ -75,13 +76,13 @@ class Machine:
         """Return the energy of every action of every component.
 
         Returns:
-            Joules per action, keyed by "component.action".
+            Joules per action, keyed by "component.action"; computed once, and must not be changed.
         """
-        return {
-            f"{component.name}.{action}": energy_j
-            for component in self.components()
-            for action, energy_j in component.action_energies_j().items()
-        }
+        if not self._energies_j:
+            for component in self.components():
+                for action, energy_j in component.action_energies_j().items():
+                    self._energies_j[f"{component.name}.{action}"] = energy_j
+        return self._energies_j
 
 
 def build_machine(config: MachineConfig, name: str = UNNAMED) -> Machine:
@@ -98,8 +99,17 @@ def build_machine(config: MachineConfig, name: str = UNNAMED) -> Machine:
         ConfigError: If a registered outside component is unknown, has invalid parameters, lacks a method or has the
             name of another component.
     """
+    if _LATEST and _LATEST[0] is config:  # runs of a study share it, and components have no state
+        return _LATEST[1]  # type: ignore[no-any-return]
     with naming(name):
-        return _build(config)
+        machine = _build(config)
+    if not config.outside:
+        _LATEST[:] = config, machine
+    return machine
+
+
+_LATEST: list[Any] = []
+"""Section and machine that were built last; components from outside the package are built each time."""
 
 
 def _build(config: MachineConfig) -> Machine:

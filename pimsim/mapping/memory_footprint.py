@@ -111,6 +111,34 @@ def memory_footprints(
     return tuple(chips)
 
 
+def spilled_activations(config: Config, trace: Trace, plan: TilePlan) -> Callable[[Callable[[Block], int]], int]:
+    """Return a function that computes only the activations beyond the global buffer, many times for one trace.
+
+    Args:
+        config: Machine and mapping.
+        trace: The ops of one token.
+        plan: Tiles of its weight matrices.
+
+    Returns:
+        Function of the factor of the activations of a block, as in `memory_footprints`, which returns the sum of
+        `spilled_bytes` over all chips.
+    """
+    batches, buffer_bytes = config.mapping.microbatches, config.machine.sram.capacity_bytes
+    if config.mapping.projection_activations != "global_buffer" or not buffer_bytes:
+        return lambda vectors: 0
+    blocks = [
+        (
+            block,
+            sum(layer.repeat for layer in layers),
+            batches * live_bits(block.ops, entering, sum_widths(config, block.ops)),
+        )
+        for block, layers, entering in zip(trace.blocks, plan.blocks, _block_inputs(trace), strict=True)
+    ]
+    return lambda vectors: sum(
+        repeat * max(0, ceil_div(vectors(block) * of_one, 8) - buffer_bytes) for block, repeat, of_one in blocks
+    )
+
+
 def total_footprint(footprints: Sequence[MemoryFootprint]) -> MemoryFootprint:
     """Add the footprints of all chips.
 

@@ -75,6 +75,11 @@ def test_more_queries_than_entries_are_rejected() -> None:
         SequenceGroup(1, 3, 2)
 
 
-def test_more_outputs_than_sequences_are_rejected() -> None:
+def test_a_step_that_verifies_drafts_has_an_output_per_token() -> None:
+    trace = mixed_step(find_model("gpt2-small"), [SequenceGroup(1, 4, 9)], outputs=4, lm_head=True)
+    assert [op.vectors for block in trace.blocks for op in block.ops if op.name == "lm_head"] == [4]
+
+
+def test_more_outputs_than_tokens_are_rejected() -> None:
     with pytest.raises(SpecError, match="outputs"):
         mixed_step(find_model("gpt2-small"), [SequenceGroup(1, 1, 5)], outputs=2)

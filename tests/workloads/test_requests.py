@@ -31,6 +31,19 @@ def test_a_file_reads_back_as_it_was_written(tmp_path: Path) -> None:
     requests = poisson_requests(3.0, 200, prompt="lognormal:200:1", output="uniform:1:50", seed=4)
     write_requests(requests, tmp_path / "r.jsonl")
     assert read_requests(tmp_path / "r.jsonl") == requests
+    asked = {"priority": 2, "ttft_deadline_s": 0.5, "latency_deadline_s": 9.0, "cancel_s": 3.5, "prefix_hashes": (1, 2)}
+    urgent = (Request(id="u", arrival_s=0.0, prompt_tokens=1, output_tokens=1, **asked),)  # type: ignore[arg-type]
+    write_requests(urgent, tmp_path / "r.jsonl")
+    assert read_requests(tmp_path / "r.jsonl") == urgent
+    assert dumps_requests(requests[:1]).count(":") == 4  # nothing that the request does not state
+
+
+def test_wishes_out_of_range_are_refused(tmp_path: Path) -> None:
+    assert "priority must be an integer from 0 to 1000000, not -1" in refusal(
+        tmp_path, f'{GOOD[:-1]}, "priority": -1}}'
+    )
+    late = f'{GOOD[:-1]}, "cancel_s": 0}}'
+    assert "cancel_s must be a number from 1e-12 to 1e+09 or null, not 0" in refusal(tmp_path, late)
 
 
 def test_requests_without_a_name_are_numbered_and_blank_lines_do_not_count(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ from pimsim.config.schema.quantities import (
     Power,
     Section,
 )
+from pimsim.config.schema.serving_section import ServingConfig, SpeculationConfig
 from pimsim.config.schema.staging_section import BusConfig, StagingBufferConfig, StagingConfig
 from pimsim.config.schema.workload_section import (
     MATRIX_ROLES,
@@ -50,7 +51,6 @@ from pimsim.config.schema.workload_section import (
     MappingConfig,
     MatrixPrecisionConfig,
     ReplicasConfig,
-    ServingConfig,
     WorkloadConfig,
 )
 
@@ -98,6 +98,7 @@ __all__ = [
     "Section",
     "ServingConfig",
     "Slot",
+    "SpeculationConfig",
     "SramCimConfig",
     "SramConfig",
     "StagingBufferConfig",

@@ -22,7 +22,8 @@ from pimsim.config.schema.digital_section import (
 from pimsim.config.schema.kv_tier_section import KvTierConfig
 from pimsim.config.schema.memory_section import MemoryConfig
 from pimsim.config.schema.quantities import Node, Section
-from pimsim.config.schema.workload_section import AccuracyConfig, MappingConfig, ServingConfig, WorkloadConfig
+from pimsim.config.schema.serving_section import ServingConfig
+from pimsim.config.schema.workload_section import AccuracyConfig, MappingConfig, WorkloadConfig
 
 SCHEMA_VERSION = 2
 

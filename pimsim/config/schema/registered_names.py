@@ -111,7 +111,9 @@ class AllowedKvBits:
 
 TOPOLOGIES: Registry[Any] = Registry("topology", "pimsim.topologies", shipped=("mesh", "ring", "htree"))
 SERVING_POLICIES: Registry[Any] = Registry(
-    "serving policy", "pimsim.serving_policies", shipped=("prefill_first", "decode_first", "mixed")
+    "serving policy",
+    "pimsim.serving_policies",
+    shipped=("prefill_first", "decode_first", "mixed", "priority", "deadline"),
 )
 DRAM_STANDARDS: Registry[Any] = Registry(
     "DRAM standard", "pimsim.dram_standards", shipped=("common", "hbm2", "hbm3", "lpddr4", "lpddr5", "lpddr6")

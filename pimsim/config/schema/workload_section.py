@@ -10,7 +10,7 @@ from crossbar.encoding_params import WeightAlphabet
 from pimsim.config.schema.experts_section import RoutingConfig
 from pimsim.config.schema.kv_tier_section import KvPlacementConfig
 from pimsim.config.schema.quantities import Section
-from pimsim.config.schema.registered_names import KvBits, KvPolicyName, PolicyName, ScaleBits
+from pimsim.config.schema.registered_names import KvBits, KvPolicyName, ScaleBits
 from workloads.kv_cache import KvCacheSpec
 from workloads.kv_entries import Scales
 from workloads.latent import Form
@@ -345,26 +345,3 @@ class AccuracyConfig(Section):
         "an EOS token is never added"
     )
     chips: int = Field(ge=1, le=10_000, description="number of chips to simulate, each with its own random seed")
-
-
-class ServingConfig(Section):
-    """Scheduling of requests by `pimsim serve`: which work is in each iteration (docs/serving.md)."""
-
-    max_batch: int = Field(ge=1, le=4096, description="largest number of sequences in the machine at once")
-    policy: PolicyName = Field(
-        description="prefill_first: prompts of new requests have separate iterations, before the next decode step; "
-        "decode_first: new requests wait until the batch is empty; mixed: prompts share iterations with decode steps; "
-        "others by plugin (docs/extending.md)"
-    )
-    prefill_tokens: int | None = Field(
-        ge=1,
-        le=MAX_CONTEXT_LENGTH,
-        description="largest number of prompt tokens in one iteration. A longer prompt is split into chunks under "
-        "mixed, and has an iteration of its own under the other policies; null: no limit",
-    )
-    max_simulated_steps: int = Field(
-        ge=1,
-        le=1_000_000,
-        description="dataflow schedule: largest number of distinct iterations to simulate; further ones are "
-        "interpolated; the serial schedule needs no limit",
-    )

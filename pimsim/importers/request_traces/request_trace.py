@@ -18,12 +18,14 @@ class RequestTrace(Sequence[Request]):
         format: Name of the format that the file was recognised as.
         skipped: Number of rows that were skipped, because they have no prompt or no output tokens.
         notes: What was changed or left out, one sentence each; `serve` adds them to its result.
+        hash_tokens: Prompt tokens per hash of `Request.prefix_hashes`; None if the file does not state it.
     """
 
     requests: tuple[Request, ...]
     format: str
     skipped: int = 0
     notes: tuple[str, ...] = ()
+    hash_tokens: int | None = None
 
     def __len__(self) -> int:
         return len(self.requests)

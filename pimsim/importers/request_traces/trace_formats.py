@@ -27,6 +27,8 @@ class TraceFormat:
         unit_s: Unit of times that are numbers, seconds.
         timed: Whether a file without the column `time` is refused.
         hashes: Column with the hashes of the blocks of the prompt; None if the format has none.
+        hash_tokens: Prompt tokens per hash; None if the format does not determine it.
+        hash_tokens_column: Column with the prompt tokens per hash, the same in all rows; files may not have it.
         id: Column with the id of a request; None if requests are numbered, from 1.
         text: Columns that hold texts, whose tokens a tokenizer has to count.
         conversations: Whether prompt and output are the first two turns of the column `prompt`.
@@ -43,6 +45,8 @@ class TraceFormat:
     unit_s: Decimal = Decimal(1)
     timed: bool = True
     hashes: str | None = None
+    hash_tokens: int | None = None
+    hash_tokens_column: str | None = None
     id: str | None = None
     text: tuple[str, ...] = ()
     conversations: bool = False
@@ -65,7 +69,8 @@ class TraceFormat:
     @property
     def used(self) -> tuple[str, ...]:
         """Columns that are read."""
-        return tuple(name for name in (self.time, self.prompt, self.output, self.hashes, self.id) if name is not None)
+        names = (self.time, self.prompt, self.output, self.hashes, self.hash_tokens_column, self.id)
+        return tuple(name for name in names if name is not None)
 
 
 NATIVE = TraceFormat(
@@ -103,6 +108,7 @@ FORMATS = (
         prompt="input_length",
         output="output_length",
         hashes="hash_ids",
+        hash_tokens=512,
         files="JSON lines",
         source="kvcache-ai/Mooncake: FAST25-release/traces",
     ),
@@ -113,7 +119,8 @@ FORMATS = (
         prompt="num_prefill_tokens",
         output="num_decode_tokens",
         hashes="block_hash_ids",
-        not_used=("num_total_tokens", "pd_ratio", "session_id", "block_size"),
+        hash_tokens_column="block_size",
+        not_used=("num_total_tokens", "pd_ratio", "session_id"),
         source="microsoft/vidur: data/processed_traces",
     ),
     TraceFormat(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -90,13 +91,7 @@ def _read_native(path: str | Path, selection: TraceSelection, tokenizer: str | P
     notes += _selection_notes(selection, len(chosen), outside, is_cut=len(chosen) < len(inside))
     base_s = Decimal(0) if selection.window is None else Decimal(repr(chosen[0].arrival_s))
     requests = tuple(
-        Request(
-            id=each.id,
-            arrival_s=float((Decimal(repr(each.arrival_s)) - base_s) * Decimal(repr(float(selection.scale)))),
-            prompt_tokens=each.prompt_tokens,
-            output_tokens=each.output_tokens,
-            prefix_hashes=each.prefix_hashes,
-        )
+        replace(each, arrival_s=float((Decimal(repr(each.arrival_s)) - base_s) * Decimal(repr(float(selection.scale)))))
         for each in chosen
     )
     return RequestTrace(requests, NATIVE.title, notes=_as_notes(notes))
@@ -164,8 +159,6 @@ def _as_trace(source: str, found: TraceRows, recognition: Recognition, selection
         notes.append(
             f"the file is not in order of arrival ({late:,} times a row is earlier than the one before): sorted"
         )
-    if any(row.hashes for row in rows):
-        notes.append("prefix hashes are kept with the requests, but shared prefixes are not modelled")
     requests = tuple(
         Request(
             id=rows[index].id,
@@ -177,9 +170,8 @@ def _as_trace(source: str, found: TraceRows, recognition: Recognition, selection
         for index in order
     )
     check_requests(requests)
-    return RequestTrace(
-        requests, recognition.format.title, found.without_output + found.without_prompt, _as_notes(notes)
-    )
+    without = found.without_output + found.without_prompt
+    return RequestTrace(requests, recognition.format.title, without, _as_notes(notes), found.hash_tokens)
 
 
 def _arrivals(

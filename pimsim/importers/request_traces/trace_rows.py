@@ -59,6 +59,7 @@ class TraceRows:
         is_cut: Whether the file has more records than the limit allowed to read.
         origin_s: Time from which the window counts.
         earliest_s: Earliest time of all records that were read.
+        hash_tokens: Prompt tokens per hash; None if neither the format nor the file states it.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class TraceRows:
         self.is_cut = False
         self._stream, self._recognition, self._selection = stream, recognition, selection
         self._format, self._names = recognition.format, recognition.names
+        self.hash_tokens = self._format.hash_tokens
         self._count_tokens = count_tokens
         most = MAX_REQUESTS if selection.limit is None else selection.limit
         for record in stream:
@@ -107,7 +109,20 @@ class TraceRows:
             own_id = self._optional(record, self._format.id)
             column, hashes = self._format.hashes, self._optional(record, self._format.hashes)
             blocks = () if column is None else self._converted(record, column, hashes, block_hashes)
+            if blocks:
+                self._note_hash_tokens(record)
             self.rows.append(TraceRow(str(own_id or record.number), time_s, prompt, output, blocks))
+
+    def _note_hash_tokens(self, record: Record) -> None:
+        column = self._format.hash_tokens_column
+        value = self._optional(record, column)
+        if column is None or value in (None, ""):
+            return
+        tokens = self._converted(record, column, value, token_count)
+        if not tokens or self.hash_tokens not in (None, tokens):
+            wanted = "at least 1" if not tokens else f"{self.hash_tokens:,} as in the rows before"
+            self._stream.refuse(f"{column} must be {wanted}, not {tokens:,}", record.line)
+        self.hash_tokens = tokens
 
     def _time(self, record: Record) -> Decimal | None:
         column, unit_s = self._format.time, self._format.unit_s

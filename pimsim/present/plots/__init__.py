@@ -25,6 +25,9 @@ from pimsim.present.plots import (
     plot_array as array,
 )
 from pimsim.present.plots import (
+    plot_cluster as cluster,
+)
+from pimsim.present.plots import (
     plot_generation as generation,
 )
 from pimsim.present.plots import (
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
     from pimsim.results.run_result import RunResult
     from pimsim.studies.accuracy import AccuracyStudy
     from pimsim.studies.array.array_result import ArrayStudy
+    from pimsim.studies.cluster.cluster_result import ClusterResult
     from pimsim.studies.config_waterfall.key_waterfall import KeyWaterfall
     from pimsim.studies.memory_wall.kv_sizes_result import KvSizes
     from pimsim.studies.memory_wall.roofline_result import Roofline
@@ -106,7 +110,7 @@ def generation_plots(result: GenerationResult) -> Plots:
 
 
 def serving_plots(result: ServingResult) -> Plots:
-    """Return the plots of a serving run: distributions of times, and load over time.
+    """Return the plots of a serving run: distributions of times, and load and power over time.
 
     Args:
         result: Result of the serving run.
@@ -117,6 +121,22 @@ def serving_plots(result: ServingResult) -> Plots:
     return {
         "serving-times": partial(serving.distribution, result),
         "serving-load": partial(serving.over_time, result),
+        "serving-power": partial(serving.power, result),
+    }
+
+
+def cluster_plots(result: ClusterResult) -> Plots:
+    """Return the plots of a serving run of several machines: distributions of times, and load of each machine.
+
+    Args:
+        result: Result of the run.
+
+    Returns:
+        Plots by file name.
+    """
+    return {
+        "serving-times": partial(cluster.distribution, result),
+        "serving-machines": partial(cluster.machines, result),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,6 +21,8 @@ from pimsim.present.plots.style import (
     new_figure,
     quantity,
 )
+from pimsim.studies.serving.power_over_time import power_over_time
+from pimsim.studies.serving.request_records import RequestRecord
 from pimsim.studies.serving.serving_result import ServingResult
 
 MAX_POINTS = 4000
@@ -36,18 +39,28 @@ def distribution(result: ServingResult) -> Figure:
         The figure.
     """
     figure = new_figure(COLUMN_IN, 3.6)
+    draw_times(figure, result.requests)
+    headed(figure, _heading(result))
+    return figure
+
+
+def draw_times(figure: Figure, requests: Sequence[RequestRecord]) -> None:
+    """Draw the cumulative distributions of time to first token and of time per later token.
+
+    Args:
+        figure: Empty figure.
+        requests: Finished requests.
+    """
     upper, lower = figure.subplots(2, 1)
-    first = [ps_to_s(each.ttft_ps) for each in result.requests]
+    first = [ps_to_s(each.ttft_ps) for each in requests]
     _cumulative(upper, first, "time to first token", BLUE)
-    waits = [ps_to_s(each.wait_ps) for each in result.requests]
+    waits = [ps_to_s(each.wait_ps) for each in requests]
     _cumulative(upper, waits, "waiting for admission", GREY, like=first)
-    later = [each.tpot_ps * 1e-12 for each in result.requests if each.tpot_ps is not None]
+    later = [each.tpot_ps * 1e-12 for each in requests if each.tpot_ps is not None]
     if later:
         _cumulative(lower, later, "time per later token", BLUE)
     else:
         lower.text(0.5, 0.5, "one token per request", ha="center", va="center", transform=lower.transAxes)
-    headed(figure, _heading(result))
-    return figure
 
 
 def over_time(result: ServingResult) -> Figure:
@@ -87,6 +100,38 @@ def over_time(result: ServingResult) -> Figure:
     for axes in (upper, lower):
         axes.yaxis.get_major_locator().set_params(integer=True)
         light_grid(axes, "y")
+    headed(figure, _heading(result))
+    return figure
+
+
+def power(result: ServingResult) -> Figure:
+    """Plot the mean power of equal intervals over time, dynamic and leakage.
+
+    Args:
+        result: Result of the serving run.
+
+    Returns:
+        The figure.
+    """
+    figure = new_figure(COLUMN_IN, 2.4)
+    axes = figure.subplots()
+    rows = power_over_time(result)
+    edges = [*(each.start_s for each in rows), rows[-1].end_s]
+    seconds, unit = axis_unit(edges[-1], "s")
+    watts, power_unit = axis_unit(max(each.dynamic_w + each.leakage_w for each in rows), "W")
+    times = [each / seconds for each in edges]
+    leakage = [each.leakage_w / watts for each in rows]
+    total = [(each.dynamic_w + each.leakage_w) / watts for each in rows]
+    axes.stairs(total, times, fill=True, color=BLUE, label="dynamic")
+    axes.stairs(leakage, times, fill=True, color=GREY, label="leakage")
+    mean_w = result.power.dynamic_w + result.power.static_w
+    axes.axhline(mean_w / watts, color=ORANGE, linewidth=0.8, label=f"mean, {quantity(mean_w, '_w')}")
+    axes.set_xlabel(f"time ({unit})")
+    axes.set_ylabel(f"power ({power_unit})")
+    axes.set_xlim(times[0], times[-1])
+    axes.set_ylim(0, 1.35 * max(total) or 1.0)
+    axes.legend(loc="upper left", ncols=3)
+    light_grid(axes, "y")
     headed(figure, _heading(result))
     return figure
 

@@ -31,6 +31,7 @@ class AccountingTerms:
         self._energies_j = array("d")
         self._weights = array("d")
         self._used = array("q")
+        self._is_used = bytearray()
 
     def __len__(self) -> int:
         return len(self._weights)
@@ -52,6 +53,7 @@ class AccountingTerms:
             self._latencies_ps.append(item.latency_ps)
             self._energies_j.append(item.energy_j)
         self._weights.append(0.0)
+        self._is_used.append(0)
         return len(self._weights) - 1
 
     def use(self, term: int, weight: float) -> None:
@@ -59,9 +61,10 @@ class AccountingTerms:
 
         Args:
             term: Number of the term.
-            weight: Positive factor.
+            weight: Factor; of an interpolation it may be negative.
         """
-        if not self._weights[term]:
+        if not self._is_used[term]:
+            self._is_used[term] = 1
             self._used.append(term)
         self._weights[term] += weight
 
@@ -75,6 +78,7 @@ class AccountingTerms:
         self._before = Accounting()
         for term in self._used:
             self._weights[term] = 0.0
+            self._is_used[term] = 0
         self._used = array("q")
         return total
 

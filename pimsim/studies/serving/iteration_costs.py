@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -37,11 +37,14 @@ from pimsim.results.run_result import RunResult
 from pimsim.results.step_interpolation import check_interpolable
 from pimsim.simulation import model_spec, simulate
 from pimsim.studies.serving.accounting_terms import AccountingTerms
-from pimsim.studies.serving.simulated_slice import Slice, as_input_error, leakage_energy_j, whole_machine_power_w
+from pimsim.studies.serving.decode_table import DecodeStretch
+from pimsim.studies.serving.serial_slices import SerialSlices
+from pimsim.studies.serving.simulated_slice import as_input_error, leakage_energy_j, whole_machine_power_w
 from pimsim.studies.serving.step_cost import StepCost
 from workloads.decoder_attention import ATTENTION_OPS
-from workloads.decoder_ops import PassOptions, attention_part, mixed_step, weights_part
+from workloads.decoder_ops import PassOptions, mixed_step
 from workloads.decoder_pass import SequenceGroup
+from workloads.requests import Request
 from workloads.trace import Trace
 
 Groups = tuple[tuple[int, int, int], ...]
@@ -123,8 +126,7 @@ class StepCosts:
         self._simulated: set[tuple[Groups, int]] = set()
         """Iterations that are simulated in full because they came before `serving.max_simulated_steps` was reached."""
         self._interpolates = False
-        self._weights: dict[tuple[int, int], Slice] = {}
-        self._attention: dict[tuple[int, int, int], Slice] = {}
+        self._slices = SerialSlices(self._config, self.spec, self._reach, self._simulated_term)
         self._samples: list[tuple[Groups, int, StepCost]] = []
         self._stride, self._seen = 1, 0
         self.whole_power_w = 0.0
@@ -158,10 +160,53 @@ class StepCosts:
             if len(groups) <= _CACHED_GROUPS or not self._serial:
                 self._steps[groups, outputs] = cost
             if self._serial or cost.estimated:
-                self._sample(groups, outputs, cost)
+                self._sample(groups, outputs, lambda: cost)
         for term, weight in cost.terms:
             self._terms.use(term, weight)
         return cost
+
+    def expect(self, requests: Sequence[Request]) -> None:
+        """Note what will be asked; costs do not depend on it, only the number of simulations does.
+
+        Args:
+            requests: Requests that will be served.
+        """
+        self._slices.expect(requests)
+
+    def stretch(self, contexts: Sequence[tuple[int, int]]) -> DecodeStretch | None:
+        """Return decode iterations of the same sequences, whose contexts grow by one each time.
+
+        Args:
+            contexts: Contexts of the first iteration in increasing order, each with its number of sequences.
+
+        Returns:
+            The iterations; None if they are not sums of slices (schedules other than serial).
+
+        Raises:
+            WorkloadInputError: If no trace has these shapes.
+            CapacityError: If the model needs more tiles than the machine has.
+        """
+        if not self._serial:
+            return None
+        self._limit_memory()
+        sequences = sum(count for _, count in contexts)
+        weights = self._slices.weights(sequences, sequences)
+        ungated = self._config.leakage_gating == "ungated"
+        return self._slices.stretch(weights, contexts, self.whole_power_w if ungated else None)
+
+    def use(self, stretch: DecodeStretch, steps: int) -> None:
+        """Count the first iterations of a stretch as a part of the run.
+
+        Args:
+            stretch: The stretch.
+            steps: Number of its iterations.
+        """
+        stretch.use(steps)
+        for term, weight in stretch.weights.terms:
+            self._terms.use(term, steps * weight)
+        middle, contexts = steps // 2, stretch.contexts
+        groups = tuple((1, context + middle, count) for context, count in contexts)
+        self._sample(groups, sum(count for _, count in contexts), lambda: stretch.cost(middle))
 
     def accounting(self) -> Accounting:
         """Return what the iterations since the last call count and leave out, without leakage.
@@ -169,7 +214,16 @@ class StepCosts:
         Returns:
             Sum over all iterations. Leakage depends on the whole machine and on idle times, and is not included.
         """
+        self._count_stretches()
         return self._terms.take_total()
+
+    def _count_stretches(self) -> None:
+        weights: dict[int, float] = {}
+        for terms, count in self._slices.take_uses():
+            for term, weight in terms:
+                weights[term] = weights.get(term, 0.0) + count * weight
+        for term, weight in weights.items():
+            self._terms.use(term, weight)
 
     def _is_simulated(self, groups: Groups, outputs: int) -> bool:
         """Return whether an iteration is one of the first `serving.max_simulated_steps`, which are not interpolated.
@@ -191,10 +245,12 @@ class StepCosts:
         if len(self._steps) >= MAX_STEPS:
             self._steps.clear()
         wholes = max(MAX_WHOLES, self._config.serving.max_simulated_steps)
-        if len(self._weights) + len(self._attention) >= MAX_SLICES or len(self._wholes) > wholes:
+        if len(self._slices) >= MAX_SLICES or len(self._wholes) > wholes:
+            self._count_stretches()
             self._terms.drop()  # a slice and an iteration hold the number of their term
-            for kept in (self._steps, self._wholes, self._weights, self._attention):
-                kept.clear()
+            self._slices.clear()
+            self._steps.clear()
+            self._wholes.clear()
 
     def kv_bytes(self, context: int) -> int:
         """Return the largest size of the KV caches of a sequence, with the scales that the config counts.
@@ -228,7 +284,7 @@ class StepCosts:
                 energy_error = max(energy_error, abs(cost.energy_j / exact.energy_j - 1))
         return StepCheck(count, latency_error, energy_error)
 
-    def _sample(self, groups: Groups, outputs: int, cost: StepCost) -> None:
+    def _sample(self, groups: Groups, outputs: int, cost: Callable[[], StepCost]) -> None:
         """Keep a sample of the iterations, spread over the whole run.
 
         Every iteration is kept at first, then every second, every fourth and so on, so that their number is limited.
@@ -236,10 +292,10 @@ class StepCosts:
         Args:
             groups: Groups of the iteration.
             outputs: Number of output tokens of the iteration.
-            cost: Cost that was used.
+            cost: Function that returns the cost that was used.
         """
         if self._seen % self._stride == 0:
-            self._samples.append((groups, outputs, cost))
+            self._samples.append((groups, outputs, cost()))
         self._seen += 1
         if len(self._samples) > _KEPT_SAMPLES:
             self._samples, self._stride = self._samples[::2], 2 * self._stride
@@ -253,8 +309,10 @@ class StepCosts:
             trace, complete = build(self._options), build(self._everything)
         return simulate(self._config, trace, memo=self._memo, complete=complete)
 
-    def _slice_of(self, result: RunResult) -> Slice:
-        return Slice.of(result, self._terms.add(result.accounting))
+    def _simulated_term(self, build: Callable[[PassOptions], Trace]) -> tuple[RunResult, int]:
+        run = self._simulate(build)
+        self.whole_power_w = self.whole_power_w or whole_machine_power_w(run)  # the first one has weights
+        return run, self._terms.add(run.accounting)
 
     def _sum_of_slices(self, groups: Groups, outputs: int) -> StepCost:
         """Compute the cost of an iteration under the serial schedule as the sum of its slices.
@@ -264,48 +322,23 @@ class StepCosts:
             outputs: Number of output tokens.
 
         Returns:
-            Exact cost; each slice is simulated once.
+            Exact cost; each slice is simulated once, or follows from others.
 
         Reference:
             docs/serving.md, eq. (7).
         """
-        vectors = sum(queries * sequences for queries, _, sequences in groups)
-        weights = self._weights.get((vectors, outputs))
-        if weights is None:
-            run = self._simulate(lambda options: weights_part(self.spec, vectors, outputs, **options))
-            self._weights[vectors, outputs] = weights = self._slice_of(run)
-            self.whole_power_w = self.whole_power_w or whole_machine_power_w(run)
-        attention = [self._attention_of(group) for group in groups]
+        weights = self._slices.weights(sum(queries * sequences for queries, _, sequences in groups), outputs)
+        attention = [self._slices.attention(group) for group in groups]
         latency_ps = weights.latency_ps + sum(each.latency_ps for each in attention)
         if self._config.leakage_gating == "ungated":
             # The whole machine leaks all the time, including tiles that a run of attention alone does not use.
             leakage_j = self.whole_power_w * ps_to_s(latency_ps)
         else:
             leakage_j = weights.leakage_j + sum(each.leakage_j for each in attention)
-        terms = tuple((each.term, 1.0) for each in (weights, *attention))
+        terms = tuple(term for each in (weights, *attention) for term in each.terms)
         attention_j = tuple(each.dynamic_j for each in attention)
         traffic = sum((each.traffic for each in attention), weights.traffic)
         return StepCost(latency_ps, weights.dynamic_j, attention_j, leakage_j, traffic=traffic, terms=terms)
-
-    def _attention_of(self, group: tuple[int, int, int]) -> Slice:
-        queries, context, sequences = group
-        if queries == 1 and self._reach is not None:
-            group = queries, min(context, self._reach), sequences
-        attention = self._attention.get(group)
-        if attention is None:
-            queries, context, sequences = group
-            with as_input_error():
-                shape = SequenceGroup(sequences, queries, context)
-            run = self._simulate(
-                lambda on: attention_part(
-                    self.spec,
-                    shape,
-                    kv=on["kv"],
-                    quantisation=on["quantisation"],
-                )
-            )
-            self._attention[group] = attention = self._slice_of(run)
-        return attention
 
     def _whole(self, groups: Groups, outputs: int) -> StepCost:
         cost = self._wholes.get((groups, outputs))

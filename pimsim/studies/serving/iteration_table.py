@@ -1,12 +1,19 @@
-"""Records of all iterations of a serving run, kept as columns: about 140 bytes per iteration in place of 1 kB."""
+"""Records of all iterations of a serving run, kept as columns: about 140 bytes per record in place of 1 kB.
+
+A stretch of decode iterations is one record of sums, from which its rows are made when they are asked for.
+"""
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import Annotated, Any, NamedTuple, overload
 
 from pimsim.base.stored_columns import Table
 from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
+from pimsim.studies.serving.decode_table import TRAFFIC_COLUMNS, StretchRows
 from pimsim.studies.serving.number_column import columns_of
 
 
@@ -42,9 +49,22 @@ class IterationRecord(NamedTuple):
     traffic: Annotated[MemoryTraffic, Table(optional=True)] = NO_TRAFFIC
 
 
-TRAFFIC_COLUMNS = tuple(MemoryTraffic.__dataclass_fields__)
 COLUMNS = IterationRecord._fields[:-1]
 """Names of the columns without those of the memory traffic."""
+
+
+class Stretch(NamedTuple):
+    """What the rows of a stretch need in addition to its record of sums.
+
+    Attributes:
+        rows: Times, energies and traffic of the rows.
+        waiting: Waiting requests before the last row.
+        kv_bytes: KV space of each row, bytes; None if it is that of the record in all rows.
+    """
+
+    rows: StretchRows
+    waiting: int
+    kv_bytes: Sequence[int] | None
 
 
 class IterationTable(Sequence[IterationRecord]):
@@ -58,6 +78,9 @@ class IterationTable(Sequence[IterationRecord]):
 
     def __init__(self, records: Iterable[IterationRecord] = ()) -> None:
         self._columns = columns_of(len(COLUMNS) + len(TRAFFIC_COLUMNS))
+        self._ends = array("q")
+        """Number of rows up to the end of each record."""
+        self._stretches: dict[int, Stretch] = {}
         for record in records:
             self.append(record)
 
@@ -88,10 +111,57 @@ class IterationTable(Sequence[IterationRecord]):
             moved.other_read_bytes,
             moved.other_write_bytes,
         )
-        for column, value in zip(self._columns, (*record[:-1], *traffic), strict=True):
-            column.append(value)
+        self._append((*record[:-1], *traffic), 1)
 
-    def column(self, name: str) -> Sequence[int | float]:
+    def append_stretch(self, record: IterationRecord, traffic: Sequence[float], steps: int, stretch: Stretch) -> None:
+        """Add consecutive iterations at the end.
+
+        Args:
+            record: The iterations together: start of the first and end of the last one, sums of energies, the waiting
+                requests at the end, and the largest KV space; the traffic is not used.
+            traffic: Sum of the traffic by kind, bytes.
+            steps: Number of iterations.
+            stretch: Their rows.
+        """
+        self._stretches[len(self._ends)] = stretch
+        self._append((*record[:-1], *traffic), steps)
+
+    def _append(self, values: Sequence[float], rows: int) -> None:
+        for column, value in zip(self._columns, values, strict=True):
+            column.append(value)
+        self._ends.append(len(self) + rows)
+
+    @property
+    def last_end_ps(self) -> int:
+        """End of the last iteration, ps; the table must not be empty."""
+        return int(self._columns[1].values[-1])
+
+    def add_waiting_to_last(self) -> None:
+        """Count one more request that has arrived before the end of the last iteration and is not admitted."""
+        values = self._columns[COLUMNS.index("waiting")].values
+        values[-1] = int(values[-1]) + 1
+
+    def sums(self, name: str) -> Sequence[float]:
+        """Return one column of the records, of which each stretch of iterations has one.
+
+        Args:
+            name: Field of `IterationRecord` or of `MemoryTraffic`.
+
+        Returns:
+            Energies, traffic and ends of whole stretches, the largest KV space and number of waiting requests in them,
+            and what is equal in all iterations of a stretch. It must not be changed.
+        """
+        return self._columns[(*COLUMNS, *TRAFFIC_COLUMNS).index(name)].values
+
+    def row_counts(self) -> Sequence[int]:
+        """Return the number of iterations of each record of `sums`.
+
+        Returns:
+            The numbers.
+        """
+        return [end - begin for begin, end in zip((0, *self._ends), self._ends, strict=False)]
+
+    def column(self, name: str) -> Sequence[float]:
         """Return one column.
 
         Args:
@@ -100,15 +170,67 @@ class IterationTable(Sequence[IterationRecord]):
         Returns:
             Its values, one per iteration, which must not be changed.
         """
-        return self._columns[(*COLUMNS, *TRAFFIC_COLUMNS).index(name)].values
+        if not self._stretches:
+            return self.sums(name)
+        found: list[float] = []
+        for number, (value, rows) in enumerate(zip(self.sums(name), self.row_counts(), strict=True)):
+            if number in self._stretches:
+                found += self._row_values(number, name, 0, rows)
+            else:
+                found.append(value)
+        return found
+
+    def _row_values(self, number: int, name: str, first: int, rows: int) -> Sequence[float]:
+        """Return one column of a part of a stretch.
+
+        Args:
+            number: Number of the record of the stretch.
+            name: Name of the column.
+            first: Number of its first row, from the beginning of the stretch.
+            rows: Number of its rows.
+
+        Returns:
+            The values.
+        """
+        stretch = self._stretches[number]
+        value = self.sums(name)[number]
+        match name:
+            case "start_ps" | "end_ps":
+                started_ps = int(self.sums("start_ps")[number])
+                latencies_ps = stretch.rows.latencies_ps(0, first + rows)
+                times_ps = list(accumulate(latencies_ps, initial=started_ps))
+                return times_ps[first:-1] if name == "start_ps" else times_ps[first + 1 :]
+            case "waiting":
+                last = self._ends[number] - (self._ends[number - 1] if number else 0) == first + rows
+                return [*[stretch.waiting] * (rows - last), *[value] * last]
+            case "kv_bytes":
+                return [value] * rows if stretch.kv_bytes is None else stretch.kv_bytes[first : first + rows]
+            case "dynamic_energy_j":
+                return stretch.rows.dynamics_j(first, rows)
+            case "leakage_energy_j":
+                return stretch.rows.leakages_j(first, rows)
+        if name in TRAFFIC_COLUMNS:
+            return stretch.rows.traffic(TRAFFIC_COLUMNS.index(name), first, rows)
+        return [value] * rows
 
     def __len__(self) -> int:
-        return len(self._columns[0].values)
+        return self._ends[-1] if self._ends else 0
 
     def __iter__(self) -> Iterator[IterationRecord]:
-        count = len(COLUMNS)
-        for row in zip(*(column.values for column in self._columns), strict=True):
+        begin = 0
+        for number, end in enumerate(self._ends):
+            yield from self._rows(number, 0, end - begin)
+            begin = end
+
+    def _rows(self, number: int, first: int, rows: int) -> Iterator[IterationRecord]:
+        """Yield rows of a record."""
+        names, count = (*COLUMNS, *TRAFFIC_COLUMNS), len(COLUMNS)
+        if number not in self._stretches:
+            row = [column.values[number] for column in self._columns]
             yield _record(row[:count], row[count:])
+            return
+        for row_values in zip(*(self._row_values(number, name, first, rows) for name in names), strict=True):
+            yield _record(row_values[:count], row_values[count:])
 
     @overload
     def __getitem__(self, index: int) -> IterationRecord: ...
@@ -124,11 +246,18 @@ class IterationTable(Sequence[IterationRecord]):
 
         Returns:
             The record, or a list of records.
+
+        Raises:
+            IndexError: If there is no iteration of this number.
         """
         if isinstance(index, slice):
             return [self[number] for number in range(*index.indices(len(self)))]
-        row = [column.values[index] for column in self._columns]
-        return _record(row[: len(COLUMNS)], row[len(COLUMNS) :])
+        place = index + len(self) * (index < 0)
+        if not 0 <= place < len(self):
+            raise IndexError(f"iteration {index} of {len(self):,}")
+        number = bisect_right(self._ends, place)
+        [row] = self._rows(number, place - (self._ends[number - 1] if number else 0), 1)
+        return row
 
     def __eq__(self, other: object) -> bool:
         """Compare with another sequence of records.

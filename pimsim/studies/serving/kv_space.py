@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pimsim.base.errors import WorkloadInputError
 from pimsim.config.schema import Config, ServingConfig
 from pimsim.mapping.buffer_capacity import check_buffers
-from pimsim.mapping.memory_footprint import MemoryFootprint, check_memory_capacity, memory_footprints
+from pimsim.mapping.memory_footprint import (
+    MemoryFootprint,
+    check_memory_capacity,
+    memory_footprints,
+    spilled_activations,
+)
 from pimsim.mapping.pass_options import counted_options
 from pimsim.mapping.tile_plan import plan_tiles
-from pimsim.studies.serving.policies import SHIPPED_POLICIES
+from pimsim.studies.serving.policies import MIXED_POLICIES, SHIPPED_POLICIES
 from workloads.decoder_ops import decode_step
 from workloads.models import ModelSpec
 from workloads.requests import Request
+from workloads.trace import Block, Trace
 from workloads.workload_errors import WorkloadError
 
 
@@ -57,7 +63,8 @@ def kv_space(config: Config, spec: ModelSpec, requests: Sequence[Request]) -> KV
     capacity = config.machine.memory.capacity_bytes
     if capacity is None or "memory" in config.machine.outside:
         return KVSpace(None)
-    tokens, outputs = largest_iteration(config.serving, requests), min(config.serving.max_batch, len(requests))
+    tokens = largest_iteration(config.serving, requests)
+    outputs = min(config.serving.max_batch, len(requests)) * config.serving.step_tokens
     chips = serving_footprints(config, spec, tokens, outputs)
     check_memory_capacity(config.machine, spec.name, [replace(each, kv_bytes=0) for each in chips])
     total_kv = sum(each.kv_bytes for each in chips)
@@ -81,12 +88,39 @@ def serving_footprints(config: Config, spec: ModelSpec, tokens: int, outputs: in
         WorkloadInputError: If the model has no trace.
         CapacityError: If the machine has too few tiles.
     """
+    trace = _token_trace(config, spec)
+    return memory_footprints(config, trace, plan_tiles(config, trace), _vectors(tokens, outputs))
+
+
+def serving_spills(config: Config, spec: ModelSpec, shapes: Mapping[tuple[int, int], int]) -> int:
+    """Compute the activations that exceed the global buffer, summed over all layers of all iterations.
+
+    Args:
+        config: Machine and mapping.
+        spec: The model.
+        shapes: Number of iterations by their tokens and the sequences that produce a token.
+
+    Returns:
+        Bytes.
+
+    Raises:
+        WorkloadInputError: If the model has no trace.
+        CapacityError: If the machine has too few tiles.
+    """
+    trace = _token_trace(config, spec)
+    spilled = spilled_activations(config, trace, plan_tiles(config, trace))
+    return sum(count * spilled(_vectors(*shape)) for shape, count in shapes.items())
+
+
+def _token_trace(config: Config, spec: ModelSpec) -> Trace:
     try:
-        trace = decode_step(spec, 1, **counted_options(config))
+        return decode_step(spec, 1, **counted_options(config))
     except WorkloadError as error:
         raise WorkloadInputError(str(error)) from error
-    plan = plan_tiles(config, trace)
-    return memory_footprints(config, trace, plan, lambda block: outputs if block.name == "lm_head" else tokens)
+
+
+def _vectors(tokens: int, outputs: int) -> Callable[[Block], int]:
+    return lambda block: outputs if block.name == "lm_head" else tokens
 
 
 def check_longest_context(config: Config, spec: ModelSpec, requests: Sequence[Request]) -> None:
@@ -135,15 +169,18 @@ def largest_iteration(limits: ServingConfig, requests: Sequence[Request]) -> int
         Number of tokens.
     """
     registered = limits.policy not in SHIPPED_POLICIES
-    # After a preemption, which only a registered policy can ask for, output tokens are processed again with the prompt.
-    lengths = (each.kv_entries if registered else each.prompt_tokens for each in requests)
+    mixed = limits.policy in MIXED_POLICIES
+    # After a preemption, which a registered policy or pages can ask for, output tokens are processed again.
+    again = registered or limits.kv_block_tokens is not None
+    lengths = (each.kv_entries if again else each.prompt_tokens for each in requests)
     prompts = sorted(lengths, reverse=True)
     together = sum(prompts[: limits.max_batch])
     if limits.prefill_tokens is None:
         prefill = together
-    elif limits.policy == "mixed":
+    elif mixed:
         prefill = min(together, limits.prefill_tokens)
     else:
         prefill = min(together, max(prompts[0], limits.prefill_tokens))
     batch = min(limits.max_batch, len(prompts))
-    return max(batch, prefill + (batch if registered or limits.policy == "mixed" else 0))
+    decode = batch * limits.step_tokens
+    return max(decode, prefill + (decode if registered or mixed else 0))

@@ -28,8 +28,8 @@ from pimsim.studies.serving.policies import (
     Policy,
     PrefillFirst,
     SchedulerState,
-    ServedRequest,
 )
+from pimsim.studies.serving.served_request import ServedRequest
 
 METHODS = ("admit", "select", "preempt")
 MAX_LISTED = 8
@@ -113,6 +113,8 @@ class CheckedPolicy:
 
     def __init__(self, outside: Any, described: str) -> None:
         self.described = described
+        self.steady = getattr(outside, "steady", False) is True
+        """Whether the policy says that its choices stay the same as long as the requests do; see `Policy`."""
         found = {each: getattr(outside, each, None) for each in METHODS}
         self._methods: dict[str, Callable[[View], Any]] = {name: each for name, each in found.items() if callable(each)}
         self._default = PrefillFirst()
@@ -178,6 +180,17 @@ class CheckedPolicy:
             return self._default.admit(state)
         answer = self._call("admit", state)
         return None if answer is None else self._found(answer, state.waiting, "admit", "waiting")
+
+    def victim(self, state: SchedulerState) -> ServedRequest:
+        """Preempt the request that was admitted last if the KV memory is full.
+
+        Args:
+            state: State of the scheduler.
+
+        Returns:
+            The request.
+        """
+        return self._default.victim(state)
 
     def select(self, state: SchedulerState) -> Chosen:
         """Ask which requests are in the next iteration.

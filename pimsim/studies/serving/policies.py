@@ -7,6 +7,7 @@ before the next iteration.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from typing import Any, Protocol
 
 from pimsim.base.registries import Registry
 from pimsim.config.schema.registered_names import SERVING_POLICIES as _NAMES
+from pimsim.studies.serving.kv_memory import KvMemory
+from pimsim.studies.serving.served_request import ServedRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,46 +28,18 @@ class Limits:
         policy: "prefill_first", "decode_first", "mixed" (docs/serving.md), or the name of a registered policy.
         prefill_tokens: Largest number of prompt tokens per iteration; None means no limit.
         kv_capacity_bytes: Memory that is left for KV caches, bytes; None means no limit.
+        decodes_in_budget: Whether decode steps take tokens of `prefill_tokens`.
+        slo_tpot_ps: Longest wanted time per later token, ps; None means no limit.
+        step_tokens: Largest number of new tokens of a decode step: 1, and the drafted tokens.
     """
 
     max_batch: int
     policy: str
     prefill_tokens: int | None
     kv_capacity_bytes: int | None
-
-
-@dataclass(slots=True, eq=False)
-class ServedRequest:
-    """A request from its arrival on.
-
-    Attributes:
-        number: Index of the request in the order of arrival.
-        arrival_ps: Arrival time, ps.
-        prompt_tokens: Length of the prompt, tokens.
-        output_tokens: Length of the output, tokens.
-        kv_bytes: Largest size of its KV cache, bytes, which is reserved while it is admitted.
-        fill_tokens: Tokens that must be in the KV cache before the next output token: the prompt, and after a
-            preemption also the output tokens so far.
-        entries: Tokens that are in the KV cache. The request decodes when they reach `fill_tokens`.
-        produced: Number of output tokens so far.
-        admitted_ps: Time of the first admission, ps.
-        first_token_ps: End of the iteration with the first output token, ps.
-        dynamic_energy_j: Share of the dynamic energy of its iterations, joules.
-        leakage_energy_j: Share of the leakage energy of its iterations, joules.
-    """
-
-    number: int
-    arrival_ps: int
-    prompt_tokens: int
-    output_tokens: int
-    kv_bytes: int
-    fill_tokens: int
-    entries: int = 0
-    produced: int = 0
-    admitted_ps: int = -1
-    first_token_ps: int = 0
-    dynamic_energy_j: float = 0.0
-    leakage_energy_j: float = 0.0
+    decodes_in_budget: bool = False
+    slo_tpot_ps: int | None = None
+    step_tokens: int = 1
 
 
 @dataclass(slots=True)
@@ -73,29 +48,33 @@ class SchedulerState:
 
     Attributes:
         limits: Limits of the scheduler.
+        memory: Memory of the KV caches.
         now_ps: Present time, ps.
         waiting: Requests that have arrived and are not admitted, in the order of arrival.
         running: Admitted requests in the order of admission.
-        kv_bytes: KV space that is reserved for them, bytes.
     """
 
     limits: Limits
+    memory: KvMemory
     now_ps: int = 0
     waiting: deque[ServedRequest] = field(default_factory=deque)
     running: list[ServedRequest] = field(default_factory=list)
-    kv_bytes: int = 0
+
+    @property
+    def kv_bytes(self) -> int:
+        """KV space that is in use or reserved for the admitted requests, bytes."""
+        return self.memory.used_bytes
 
     def has_space(self, request: ServedRequest) -> bool:
-        """Return whether the KV cache has space for a request.
+        """Return whether the KV memory has space for a request.
 
         Args:
             request: A waiting request.
 
         Returns:
-            True if its whole prompt and output fit beside the admitted requests.
+            True if it can be admitted beside the admitted requests.
         """
-        capacity = self.limits.kv_capacity_bytes
-        return capacity is None or self.kv_bytes + request.kv_bytes <= capacity
+        return self.memory.fits(request)
 
 
 Chosen = Sequence[tuple[ServedRequest, int]]
@@ -103,7 +82,15 @@ Chosen = Sequence[tuple[ServedRequest, int]]
 
 
 class Policy(Protocol):
-    """Choices of the scheduler. A policy from outside the package sees copies (`outside_policy.py`)."""
+    """Choices of the scheduler. A policy from outside the package sees copies (`outside_policy.py`).
+
+    Attributes:
+        steady: Whether, while no request arrives, leaves, is admitted or completes its prompt, `preempt` and `admit`
+            keep choosing nothing and `select` keeps choosing the same. If so, and all admitted requests are in a decode
+            step, the scheduler does not ask again for each of these iterations.
+    """
+
+    steady: bool
 
     def preempt(self, state: SchedulerState) -> Sequence[ServedRequest]:
         """Choose admitted requests that give back their KV space and wait again; called before others are admitted.
@@ -125,6 +112,16 @@ class Policy(Protocol):
             The request; None if no request is to be admitted now.
         """
 
+    def victim(self, state: SchedulerState) -> ServedRequest:
+        """Choose the admitted request that is preempted because the KV memory is full.
+
+        Args:
+            state: State of the scheduler, with at least one admitted request.
+
+        Returns:
+            The request.
+        """
+
     def select(self, state: SchedulerState) -> Chosen:
         """Choose the requests of the next iteration.
 
@@ -140,6 +137,7 @@ class PrefillFirst:
     """Prompts have iterations of their own, before the next decode step. Requests are admitted as they arrive."""
 
     mixed = False
+    steady = True
 
     def preempt(self, state: SchedulerState) -> Sequence[ServedRequest]:
         """Preempt no request.
@@ -163,6 +161,17 @@ class PrefillFirst:
         """
         return state.waiting[0]
 
+    def victim(self, state: SchedulerState) -> ServedRequest:
+        """Preempt the request that was admitted last.
+
+        Args:
+            state: State of the scheduler.
+
+        Returns:
+            The request.
+        """
+        return state.running[-1]
+
     def select(self, state: SchedulerState) -> Chosen:
         """Select prompts up to the limit of tokens, or all sequences for a decode step if there are no prompts.
 
@@ -177,6 +186,8 @@ class PrefillFirst:
             return [(each, 1) for each in state.running]
         chosen = [(each, 1) for each in state.running if each.entries >= each.fill_tokens] if self.mixed else []
         budget = state.limits.prefill_tokens
+        if budget is not None and state.limits.decodes_in_budget:
+            budget = max(0, budget - state.limits.step_tokens * len(chosen))
         for index, each in enumerate(prefilling):
             tokens = each.fill_tokens - each.entries
             if budget is not None and tokens > budget:
@@ -228,6 +239,74 @@ class Mixed(PrefillFirst):
     mixed = True
 
 
+class Ranked(Mixed):
+    """Requests share iterations; the most urgent one is admitted first, and the least urgent one preempted first.
+
+    As vLLM schedules with priorities: a waiting request does not take the place of a running one, but while the KV
+    memory is full, the least urgent admitted request has to give its space back.
+    """
+
+    def rank(self, state: SchedulerState, request: ServedRequest) -> tuple[float, int, int]:
+        """Return the place of a request in the order of urgency.
+
+        Args:
+            state: State of the scheduler.
+            request: A waiting or admitted request.
+
+        Returns:
+            Values to sort by; the smallest is the most urgent.
+        """
+        return request.service.priority, request.arrival_ps, request.number
+
+    def admit(self, state: SchedulerState) -> ServedRequest | None:
+        """Admit the most urgent request.
+
+        Args:
+            state: State of the scheduler.
+
+        Returns:
+            The request.
+        """
+        return min(state.waiting, key=lambda each: self.rank(state, each))
+
+    def victim(self, state: SchedulerState) -> ServedRequest:
+        """Preempt the least urgent request.
+
+        Args:
+            state: State of the scheduler.
+
+        Returns:
+            The request.
+        """
+        return max(state.running, key=lambda each: self.rank(state, each))
+
+
+class EarliestDeadline(Ranked):
+    """The request with the earliest deadline of its next event is the most urgent one.
+
+    Before the first token that is the deadline of the first token, and afterwards that of the last token: the earlier
+    one of its own and of the service level. A request without a deadline comes after all with one.
+    """
+
+    def rank(self, state: SchedulerState, request: ServedRequest) -> tuple[float, int, int]:
+        """Return the place of a request in the order of deadlines.
+
+        Args:
+            state: State of the scheduler.
+            request: A waiting or admitted request.
+
+        Returns:
+            Deadline, arrival time and number.
+        """
+        deadlines = [request.service.latency_deadline_ps]
+        if not request.produced:
+            deadlines.append(request.service.ttft_deadline_ps)
+        elif state.limits.slo_tpot_ps is not None:
+            deadlines.append(request.first_token_ps + state.limits.slo_tpot_ps * (request.output_tokens - 1))
+        earliest = min((each for each in deadlines if each is not None), default=math.inf)
+        return earliest, request.arrival_ps, request.number
+
+
 POLICIES: Registry[Callable[[], Any]] = _NAMES
 """Factories of policies by name: functions without arguments."""
 
@@ -235,8 +314,12 @@ SHIPPED_POLICIES: dict[str, Callable[[], Policy]] = {
     "prefill_first": PrefillFirst,
     "decode_first": DecodeFirst,
     "mixed": Mixed,
+    "priority": Ranked,
+    "deadline": EarliestDeadline,
 }
 POLICIES.ship(SHIPPED_POLICIES)
+MIXED_POLICIES = ("mixed", "priority", "deadline")
+"""Shipped policies whose iterations contain prompts and decode steps."""
 
 
 def register_policy(name: str, factory: Callable[[], Any]) -> None:

@@ -5,25 +5,57 @@ Before each iteration, the policy may preempt requests, which gives back their K
 selects sequences. The shipped policies admit in the order of arrival and preempt nothing. An iteration cannot be
 interrupted. The iteration that completes a prompt produces the first output token, and each decode step produces one
 more. A sequence leaves the batch when it has all of its output tokens.
+
+A scheduler can be driven from outside, beside others: `offer` hands it a request, `advance` lets it work up to a time,
+and `next_event_ps` says when it has something to do next. `run` serves all requests in one go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+import heapq
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, Protocol
 
 from pimsim.base.errors import PluginError
+from pimsim.studies.serving.decode_table import DecodeStretch
 from pimsim.studies.serving.iteration_costs import Groups
-from pimsim.studies.serving.iteration_table import IterationRecord, IterationTable
+from pimsim.studies.serving.iteration_table import IterationRecord, IterationTable, Stretch
+from pimsim.studies.serving.kv_memory import KvMemory, WholeReservation
 from pimsim.studies.serving.outside_policy import build_policy
-from pimsim.studies.serving.policies import POLICIES, Chosen, Limits, SchedulerState, ServedRequest
+from pimsim.studies.serving.policies import POLICIES, Chosen, Limits, SchedulerState
+from pimsim.studies.serving.served_request import NO_SERVICE, Cancelled, Finished, ServedRequest, Service
+from pimsim.studies.serving.speculation import Speculation
 from pimsim.studies.serving.step_cost import StepCost
+from pimsim.studies.serving.swap_space import SwapSpace
 
 Progress = Callable[[int, int], None]
 """Function of the number of finished and of all requests, called at most `PROGRESS_STEPS` times per run."""
 
 CostOf = Callable[[Groups, int], StepCost]
 """Function of the groups of an iteration and its number of output tokens, which returns the cost of the iteration."""
+
+
+class StretchCosts(Protocol):
+    """Costs of consecutive decode iterations of the same sequences; `iteration_costs.StepCosts` has them."""
+
+    def stretch(self, contexts: list[tuple[int, int]]) -> DecodeStretch | None:
+        """Return decode iterations whose contexts grow by one each time.
+
+        Args:
+            contexts: Contexts of the first iteration in increasing order, each with its number of sequences.
+
+        Returns:
+            The iterations; None if they have to be asked for one by one.
+        """
+
+    def use(self, stretch: DecodeStretch, steps: int) -> None:
+        """Count the first iterations of a stretch as a part of the run.
+
+        Args:
+            stretch: The stretch.
+            steps: Number of its iterations.
+        """
+
 
 PROGRESS_STEPS = 200
 """Approximate number of progress reports per run."""
@@ -37,94 +69,216 @@ class Arrival(NamedTuple):
         prompt_tokens: Length of the prompt, tokens.
         output_tokens: Length of the output, tokens.
         kv_bytes: Largest size of the KV cache of the request, bytes.
+        entries: Tokens of the prompt whose KV entries the request brings along, for example from another machine. With
+            all of them, its first iteration is a decode step.
     """
 
     arrival_ps: int
     prompt_tokens: int
     output_tokens: int
     kv_bytes: int
-
-
-class Finished(NamedTuple):
-    """A finished request.
-
-    Attributes:
-        number: Index of the request in the order of arrival.
-        admitted_ps: Time of admission, ps.
-        first_token_ps: End of the iteration that completed the prompt, ps.
-        finished_ps: End of the iteration with the last output token, ps.
-        dynamic_energy_j: Share of the dynamic energy of its iterations, joules.
-        leakage_energy_j: Share of the leakage energy of its iterations, joules.
-    """
-
-    number: int
-    admitted_ps: int
-    first_token_ps: int
-    finished_ps: int
-    dynamic_energy_j: float
-    leakage_energy_j: float
+    entries: int = 0
+    service: Service = NO_SERVICE
 
 
 class Scheduler:
-    """Scheduler of one run. `finished` and `iterations` contain the records so far.
+    """Scheduler of one run. `finished`, `cancelled` and `iterations` contain the records so far.
 
     `preemptions` counts preempted requests, and `recomputed_tokens` the KV entries that they have lost.
 
     Args:
-        arrivals: Requests in the order of arrival.
+        arrivals: Requests in the order of arrival; others can be offered later.
         limits: Limits of batch, KV cache and prompt tokens, and the policy.
         cost_of: Function that returns the cost of an iteration.
+        memory: Memory of the KV caches; None means that the whole cache of a request is reserved at its admission,
+            within `limits.kv_capacity_bytes`.
+        swap: Memory for the KV entries of preempted requests; None means that they are computed again.
+        speculation: Drafts of the sequences that decode; None means one token per step.
+        stretches: Costs of consecutive decode iterations; None means that `cost_of` is asked for each iteration.
     """
 
-    def __init__(self, arrivals: Sequence[Arrival], limits: Limits, cost_of: CostOf) -> None:
-        self.arrivals, self.limits, self._cost_of = arrivals, limits, cost_of
+    def __init__(
+        self,
+        arrivals: Iterable[Arrival],
+        limits: Limits,
+        cost_of: CostOf,
+        memory: KvMemory | None = None,
+        swap: SwapSpace | None = None,
+        speculation: Speculation | None = None,
+        stretches: StretchCosts | None = None,
+    ) -> None:
+        self.arrivals: list[Arrival] = []
+        """All requests that were offered; their index is the number of the request."""
+        self.limits, self._cost_of, self._swap, self._speculation = limits, cost_of, swap, speculation
         self.finished: list[Finished] = []
+        self.cancelled: list[Cancelled] = []
         self.iterations = IterationTable()
         self.preemptions = 0
         self.recomputed_tokens = 0
         self._policy = build_policy(limits.policy)
-        self._state = SchedulerState(limits)
-        self._arrived = 0
+        if swap is not None or speculation is not None:
+            self._policy.steady = False  # each iteration has costs of its own
+        self._stretches = stretches if self._policy.steady else None
+        self._state = SchedulerState(limits, memory or WholeReservation(limits.kv_capacity_bytes))
+        self._pending: list[tuple[int, int]] = []
+        """Heap of the arrival times and numbers of the requests that have not arrived yet, and of the times of
+        cancellations, with the number -1 - n for request n."""
+        self._cancelling: list[int] = []
+        """Numbers of the requests whose time of cancellation has come since the last iteration."""
+        self._stuck = False
+        """Whether the policy admits none of the waiting requests, until another one arrives."""
         self._preemptions_without_output = 0
+        for each in arrivals:
+            self.offer(each)
+
+    @property
+    def now_ps(self) -> int:
+        """Present time of the scheduler: the end of its last iteration, or the time at which it last looked, ps."""
+        return self._state.now_ps
+
+    def offer(self, arrival: Arrival) -> int:
+        """Hand a request to the scheduler.
+
+        Args:
+            arrival: The request. Its arrival is not earlier than the limit of the last call of `advance`, but may be
+                during the last iteration, which can end after that limit.
+
+        Returns:
+            Number of the request.
+        """
+        number = len(self.arrivals)
+        self.arrivals.append(arrival)
+        heapq.heappush(self._pending, (arrival.arrival_ps, number))
+        if arrival.service.cancel_ps is not None:
+            heapq.heappush(self._pending, (arrival.service.cancel_ps, -1 - number))
+        if len(self.iterations) and arrival.arrival_ps <= self.iterations.last_end_ps:
+            self._note_arrivals()
+            self.iterations.add_waiting_to_last()
+        return number
+
+    def reconsider(self, now_ps: int) -> None:
+        """Consider the waiting requests again, because the KV memory has got space from outside.
+
+        Args:
+            now_ps: Time at which it has got space, ps.
+        """
+        if self._stuck:
+            self._stuck, self._state.now_ps = False, max(self._state.now_ps, now_ps)
+
+    def next_event_ps(self) -> int | None:
+        """Return the time at which the scheduler can do something next.
+
+        Returns:
+            Present time if a request is admitted or can be considered, else the next arrival, ps; None if there is
+            nothing to do until a request is offered.
+        """
+        if self._state.running or (self._state.waiting and not self._stuck):
+            return self._state.now_ps
+        return max(self._state.now_ps, self._pending[0][0]) if self._pending else None
+
+    def advance(self, limit_ps: int | None = None) -> None:
+        """Serve requests until the clock reaches a limit, or there is nothing to do before it.
+
+        An iteration that starts before the limit is finished, so the clock may be later afterwards.
+
+        Args:
+            limit_ps: Time, ps; None means no limit: all requests are served.
+        """
+        while (next_ps := self.next_event_ps()) is not None and (limit_ps is None or next_ps < limit_ps):
+            self._step(next_ps, limit_ps)
+
+    def step(self) -> None:
+        """Do what is next: one iteration, or decode iterations up to the next arrival, completion or decision."""
+        if (next_ps := self.next_event_ps()) is not None:
+            self._step(next_ps)
 
     def run(self, progress: Progress | None = None) -> None:
         """Serve all requests.
 
         Args:
             progress: Function to report progress to; None means no reports.
-        """
-        count, reported, state = len(self.arrivals), 0, self._state
-        while len(self.finished) < count:
-            self._preempt()
-            self._admit()
-            if state.running:
-                self._iterate()
-            else:
-                self._wait()
-            if progress is not None and (len(self.finished) - reported) * PROGRESS_STEPS >= count:
-                reported = len(self.finished)
-                progress(reported, count)
-
-    def _wait(self) -> None:
-        """Advance the time to the next arrival, because no request is admitted.
 
         Raises:
-            PluginError: If no request will arrive, so that the policy would never admit one.
+            PluginError: If the policy makes no progress.
         """
-        if self._arrived == len(self.arrivals):
+        count, reported = len(self.arrivals), 0
+        while (next_ps := self.next_event_ps()) is not None:
+            self._step(next_ps)
+            done = len(self.finished) + len(self.cancelled)
+            if progress is not None and (done - reported) * PROGRESS_STEPS >= count:
+                reported = done
+                progress(reported, count)
+        if self._state.waiting:
             raise PluginError(
                 f"{POLICIES.describe(self.limits.policy)}: admits none of {len(self._state.waiting):,} waiting "
                 "requests while the machine is idle and no other request will arrive: no progress"
             )
-        self._state.now_ps = max(self._state.now_ps, self.arrivals[self._arrived].arrival_ps)
+
+    def _step(self, next_ps: int, limit_ps: int | None = None) -> None:
+        """Do what is next: one iteration or several decode iterations, or find that no request is admitted.
+
+        Args:
+            next_ps: Time from `next_event_ps`, ps.
+            limit_ps: Time from which on no iteration may start, ps; None means no limit.
+        """
+        self._state.now_ps = next_ps
         self._note_arrivals()
+        self._cancel()
+        self._preempt()
+        self._admit()
+        if self._state.running:
+            if self._stretches is None or not self._decode_on(self._stretches, limit_ps):
+                self._iterate()
+        else:
+            self._stuck = True
 
     def _note_arrivals(self) -> None:
-        arrivals, state = self.arrivals, self._state
-        while self._arrived < len(arrivals) and arrivals[self._arrived].arrival_ps <= state.now_ps:
-            each = arrivals[self._arrived]
-            state.waiting.append(ServedRequest(self._arrived, *each, fill_tokens=each.prompt_tokens))
-            self._arrived += 1
+        pending, state = self._pending, self._state
+        while pending and pending[0][0] <= state.now_ps:
+            _, number = heapq.heappop(pending)
+            if number < 0:
+                self._cancelling.append(-1 - number)
+                continue
+            each = self.arrivals[number]
+            self._enqueue(
+                ServedRequest(
+                    number,
+                    each.arrival_ps,
+                    each.prompt_tokens,
+                    each.output_tokens,
+                    each.kv_bytes,
+                    fill_tokens=each.prompt_tokens,
+                    entries=each.entries,
+                    service=each.service,
+                )
+            )
+            self._stuck = False
+
+    def _enqueue(self, request: ServedRequest) -> None:
+        """Insert a request into the waiting ones, which are in the order of arrival."""
+        waiting, key = self._state.waiting, (request.arrival_ps, request.number)
+        place = len(waiting)
+        while place and (waiting[place - 1].arrival_ps, waiting[place - 1].number) > key:
+            place -= 1
+        waiting.insert(place, request)
+
+    def _cancel(self) -> None:
+        """Remove the requests whose time of cancellation has come, if they are not complete."""
+        state = self._state
+        for number in self._cancelling:
+            waiting = next((each for each in state.waiting if each.number == number), None)
+            running = next((each for each in state.running if each.number == number), None)
+            if waiting is not None:
+                state.waiting.remove(waiting)
+            if running is not None:
+                state.running.remove(running)
+                state.memory.release(running)
+            if (each := waiting or running) is not None:
+                if self._swap is not None:
+                    self._swap.forget(each)
+                energies_j = each.dynamic_energy_j, each.leakage_energy_j
+                self.cancelled.append(Cancelled(number, each.admitted_ps, state.now_ps, each.produced, *energies_j))
+        self._cancelling.clear()
 
     def _preempt(self) -> None:
         """Take KV space back from the requests that the policy preempts; their KV entries are lost.
@@ -132,21 +286,28 @@ class Scheduler:
         Raises:
             PluginError: If the policy preempts again and again and no output token is produced in between.
         """
-        state = self._state
-        for each in self._policy.preempt(state):
-            state.running.remove(each)
-            state.kv_bytes -= each.kv_bytes
-            self.preemptions += 1
-            self.recomputed_tokens += each.entries
+        for each in self._policy.preempt(self._state):
+            self._send_back(each)
             self._preemptions_without_output += 1
-            each.entries, each.fill_tokens = 0, each.prompt_tokens + each.produced
-            place = next((at for at, other in enumerate(state.waiting) if other.number > each.number), None)
-            state.waiting.insert(len(state.waiting) if place is None else place, each)
         if self._preemptions_without_output > len(self.arrivals):
             raise PluginError(
                 f"{POLICIES.describe(self.limits.policy)}: has preempted {self._preemptions_without_output:,} times "
                 "since the last output token: no progress"
             )
+
+    def _send_back(self, request: ServedRequest) -> None:
+        """Take the KV space of an admitted request and let it wait again; its KV entries are swapped or lost."""
+        self._state.running.remove(request)
+        self._state.memory.release(request)
+        self.preemptions += 1
+        request.preemptions += 1
+        if self._swap is None or not self._swap.store(request):
+            self.recomputed_tokens += request.entries
+            if self._speculation is not None:
+                self._speculation.forget(request)
+            request.entries, request.fill_tokens = 0, request.prompt_tokens + request.produced
+        self._enqueue(request)
+        self._stuck = False
 
     def _admit(self) -> None:
         state = self._state
@@ -161,11 +322,100 @@ class Scheduler:
             if each.admitted_ps < 0:
                 each.admitted_ps = state.now_ps
             state.running.append(each)
-            state.kv_bytes += each.kv_bytes
+            state.memory.admit(each)
+            if self._swap is not None:
+                self._swap.load(each)
+
+    def _decode_on(self, costs: StretchCosts, limit_ps: int | None) -> bool:
+        """Do all decode iterations up to the next arrival, completion or decision as one sum.
+
+        Args:
+            costs: Costs of the iterations.
+            limit_ps: Time from which on no iteration may start, ps; None means no limit.
+
+        Returns:
+            False, and nothing is done, if a prompt is not complete, or the costs or the memory do not allow it.
+        """
+        state = self._state
+        running, memory, now_ps = state.running, state.memory, state.now_ps
+        by_context: dict[int, int] = {}
+        most = memory.steps_that_fit(running)
+        for each in running:
+            if each.entries < each.fill_tokens:
+                return False
+            context = each.entries + 1
+            by_context[context] = by_context.get(context, 0) + 1
+            most = min(most, each.output_tokens - each.produced)
+        stretch = costs.stretch(sorted(by_context.items())) if most else None
+        if stretch is None:
+            return False
+        ends_ps = [each for each in (limit_ps, self._pending[0][0] if self._pending else None) if each is not None]
+        steps = stretch.steps_until(min(ends_ps) - now_ps if ends_ps else None, most)
+        costs.use(stretch, steps)
+        kv_bytes = memory.used_bytes_over(running, steps)
+        first_ps, state.now_ps = now_ps + stretch.latency_ps(1), now_ps + stretch.latency_ps(steps)
+        waiting = len(state.waiting)
+        self._note_arrivals()
+        attention_j, leakage_j = stretch.attention_j(steps), stretch.leakage_j(steps)
+        shared_j, sequences = steps * stretch.weights.dynamic_j, len(running)
+        record = IterationRecord(
+            start_ps=now_ps,
+            end_ps=state.now_ps,
+            prefills=0,
+            decodes=sequences,
+            new_tokens=sequences,
+            running=sequences,
+            waiting=len(state.waiting),
+            kv_bytes=kv_bytes if isinstance(kv_bytes, int) else max(kv_bytes),
+            dynamic_energy_j=shared_j + sum(attention_j),
+            leakage_energy_j=leakage_j,
+            estimated=0,
+        )
+        rows = Stretch(stretch.rows, waiting, None if isinstance(kv_bytes, int) else kv_bytes)
+        self.iterations.append_stretch(record, stretch.traffic(steps), steps, rows)
+        by_group = {
+            context: shared_j / sequences + energy_j / count
+            for (context, count), energy_j in zip(stretch.contexts, attention_j, strict=True)
+        }
+        for each in running:
+            memory.grow(each, steps)
+            each.dynamic_energy_j += by_group[each.entries + 1]
+            each.leakage_energy_j += leakage_j / sequences
+            each.entries += steps
+            if not each.produced:
+                each.first_token_ps = first_ps
+            each.produced += steps
+            if each.produced == each.output_tokens:
+                self._finish(each)
+        self._preemptions_without_output = 0
+        if steps == most:
+            state.running = [each for each in running if each.produced < each.output_tokens]
+        return True
+
+    def _finish(self, request: ServedRequest) -> None:
+        """Record a request that has all of its output tokens, and give back its KV space."""
+        self._state.memory.release(request)
+        self.finished.append(
+            Finished(
+                request.number,
+                request.admitted_ps,
+                request.first_token_ps,
+                self._state.now_ps,
+                request.dynamic_energy_j,
+                request.leakage_energy_j,
+                request.preemptions,
+                request.shared_tokens,
+            )
+        )
 
     def _iterate(self) -> None:
         state = self._state
         chosen = self._policy.select(state)
+        if self._speculation is not None:
+            chosen = self._speculation.extended(chosen)
+        chosen = self._with_memory(chosen)
+        if not chosen:
+            return
         shapes: dict[tuple[int, int], int] = {}
         prefills = outputs = new_tokens = 0
         for each, tokens in chosen:
@@ -173,10 +423,13 @@ class Scheduler:
             shape = (tokens, context)
             shapes[shape] = shapes.get(shape, 0) + 1
             new_tokens += tokens
-            prefills += each.entries < each.fill_tokens
-            outputs += context >= each.fill_tokens
+            if each.entries < each.fill_tokens:
+                prefills += 1
+                outputs += context >= each.fill_tokens
+            else:
+                outputs += tokens
         groups = tuple(sorted((*shape, sequences) for shape, sequences in shapes.items()))
-        cost = self._cost_of(groups, outputs)
+        cost = self._with_extras(self._cost_of(groups, outputs), chosen)
         start_ps, state.now_ps = state.now_ps, state.now_ps + cost.latency_ps
         self._note_arrivals()
         self.iterations.append(
@@ -189,7 +442,7 @@ class Scheduler:
                 running=len(state.running),
                 waiting=len(state.waiting),
                 kv_bytes=state.kv_bytes,
-                dynamic_energy_j=cost.shared_j + sum(cost.attention_j),
+                dynamic_energy_j=cost.shared_j + sum(cost.attention_j) + cost.apart_j,
                 leakage_energy_j=cost.leakage_j,
                 estimated=cost.estimated,
                 traffic=cost.traffic,
@@ -198,6 +451,47 @@ class Scheduler:
         self._attribute(chosen, groups, cost, new_tokens)
         if any(each.produced == each.output_tokens for each, _ in chosen):
             state.running = [each for each in state.running if each.produced < each.output_tokens]
+
+    def _with_memory(self, chosen: Chosen) -> Chosen:
+        """Take KV space for the new entries of an iteration.
+
+        While there is none, a request is preempted: the one that was admitted last, as in vLLM (Kwon et al., SOSP
+        2023), unless the policy chooses another one.
+
+        Args:
+            chosen: Requests that the policy selects, each with its number of new tokens.
+
+        Returns:
+            Those of them that are not preempted.
+        """
+        state = self._state
+        grown: list[tuple[ServedRequest, int]] = []
+        preempted: list[ServedRequest] = []
+        for each, tokens in chosen:
+            while each not in preempted and not state.memory.grow(each, tokens):
+                preempted.append(self._policy.victim(state))
+                self._send_back(preempted[-1])
+            grown.append((each, tokens))
+        return [(each, tokens) for each, tokens in grown if each not in preempted]
+
+    def _with_extras(self, cost: StepCost, chosen: Chosen) -> StepCost:
+        """Add moves of KV caches and the draft model to the cost of an iteration, and attribute the draft's energy.
+
+        Args:
+            cost: Cost of the iteration.
+            chosen: Its requests, each with its number of new tokens.
+
+        Returns:
+            The whole cost.
+        """
+        if self._swap is not None and (moves := self._swap.take_pending()) is not None:
+            cost = cost.with_extra(moves.latency_ps, moves.energy_j, 0.0, moves.traffic)
+        if self._speculation is not None:
+            draft = self._speculation.draft(chosen)
+            cost = cost.with_extra(draft.latency_ps, draft.dynamic_j, draft.leakage_j, draft.traffic)
+            for each, _ in chosen:
+                each.dynamic_energy_j += draft.shares_j.get(each.number, 0.0)
+        return cost
 
     def _attribute(self, chosen: Chosen, groups: Groups, cost: StepCost, new_tokens: int) -> None:
         """Add tokens and energy of an iteration to its sequences, and remove the sequences that are complete.
@@ -219,24 +513,17 @@ class Scheduler:
         leakage_j = cost.leakage_j / len(chosen)
         attention_j = {group[:2]: energy_j / group[2] for group, energy_j in zip(groups, cost.attention_j, strict=True)}
         for each, tokens in chosen:
-            each.entries += tokens
-            each.dynamic_energy_j += tokens * per_token_j + attention_j[tokens, each.entries]
+            each.dynamic_energy_j += tokens * per_token_j + attention_j[tokens, each.entries + tokens]
             each.leakage_energy_j += leakage_j
+            decodes, accepted = each.entries >= each.fill_tokens, tokens
+            if decodes and self._speculation is not None:
+                accepted = 1 + self._speculation.accepted(each, tokens - 1)
+            each.entries += accepted
             if each.entries < each.fill_tokens:
                 continue
             if not each.produced:
                 each.first_token_ps = state.now_ps
-            each.produced += 1
+            each.produced += accepted if decodes else 1
             self._preemptions_without_output = 0
             if each.produced == each.output_tokens:
-                state.kv_bytes -= each.kv_bytes
-                self.finished.append(
-                    Finished(
-                        each.number,
-                        each.admitted_ps,
-                        each.first_token_ps,
-                        state.now_ps,
-                        each.dynamic_energy_j,
-                        each.leakage_energy_j,
-                    )
-                )
+                self._finish(each)

@@ -3,87 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from operator import add
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pimsim.base.plugins import StoredPlugins
-from pimsim.base.stored_columns import Column, Kind, Notes, Table
+from pimsim.base.stored_columns import Column, Notes, Table
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Config
 from pimsim.results.accounting import Accounting, StoredAccounting
 from pimsim.results.array_warnings import array_warnings
-from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
+from pimsim.results.memory_traffic import MemoryTraffic
 from pimsim.results.power import Power
+from pimsim.studies.serving.decode_table import TRAFFIC_COLUMNS
 from pimsim.studies.serving.distribution import Distribution
 from pimsim.studies.serving.iteration_costs import StepCheck
 from pimsim.studies.serving.iteration_table import IterationRecord, IterationTable
+from pimsim.studies.serving.kv_usage import KvUsage
+from pimsim.studies.serving.power_over_time import INTERVALS, Wear, power_over_time, swap_wear
+from pimsim.studies.serving.request_figures import distributions_of, request_row
+from pimsim.studies.serving.request_records import PLAIN_SERVICE, CancelledRecord, RequestRecord
+from pimsim.studies.serving.service_level import Goodput
+from pimsim.studies.serving.speculation import SpeculationResult
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SERVING_VERSION = 1
-
-Hash = Annotated[int, Column(kind=Kind.SIGNED)]
-
-
-class RequestRecord(NamedTuple):
-    """A finished request.
-
-    Attributes:
-        id: Name of the request.
-        prompt_tokens: Length of the prompt, tokens.
-        output_tokens: Length of the output, tokens.
-        arrival_ps: Arrival time, ps.
-        admitted_ps: Time of admission, ps.
-        first_token_ps: End of the iteration that completed the prompt, ps.
-        finished_ps: End of the iteration with the last output token, ps.
-        dynamic_energy_j: Share of the dynamic energy of its iterations, joules.
-        leakage_energy_j: Share of the leakage energy of its iterations, joules.
-        prefix_hashes: Hashes of the blocks of its prompt, as in the request.
-
-    Reference:
-        docs/serving.md, eqs. (1) to (5).
-    """
-
-    id: str
-    prompt_tokens: int
-    output_tokens: int
-    arrival_ps: int
-    admitted_ps: int
-    first_token_ps: int
-    finished_ps: int
-    dynamic_energy_j: float
-    leakage_energy_j: float
-    prefix_hashes: Annotated[tuple[Hash, ...], Table(value="hash", optional=True)] = ()
-
-    @property
-    def wait_ps(self) -> int:
-        """Time from arrival to admission, ps."""
-        return self.admitted_ps - self.arrival_ps
-
-    @property
-    def ttft_ps(self) -> int:
-        """Time to first token (TTFT): time from arrival to the first output token, ps."""
-        return self.first_token_ps - self.arrival_ps
-
-    @property
-    def tpot_ps(self) -> float | None:
-        """Mean time per output token after the first one (TPOT), ps; None if there is only one."""
-        later_tokens = self.output_tokens - 1
-        return (self.finished_ps - self.first_token_ps) / later_tokens if later_tokens else None
-
-    @property
-    def latency_ps(self) -> int:
-        """Time from arrival to the last output token, ps."""
-        return self.finished_ps - self.arrival_ps
-
-    @property
-    def energy_j(self) -> float:
-        """Share of the energy of its iterations, leakage included, joules."""
-        return self.dynamic_energy_j + self.leakage_energy_j
 
 
 @dataclass(frozen=True, repr=False)
@@ -104,6 +53,9 @@ class ServingResult(HeadlineRepr):
         notes: Features of the model that the figures do not describe, one sentence each.
         accounting: What all iterations count and leave out; without items in a result of an earlier version.
         plugins: Plugins and packages whose code was loaded when the result was made.
+        kv_usage: Use of the paged KV memory; None without pages, and in a result of an earlier version.
+        cancelled: Requests that were cancelled before they were complete, in the order of arrival.
+        speculation: Speculative decoding; None without it, and in a result of an earlier version.
     """
 
     config: Config
@@ -119,9 +71,16 @@ class ServingResult(HeadlineRepr):
     notes: Notes = ()
     accounting: StoredAccounting = field(default_factory=Accounting)
     plugins: StoredPlugins = ()
+    kv_usage: KvUsage | None = None
+    cancelled: Annotated[tuple[CancelledRecord, ...], Table(optional=True)] = ()
+    speculation: SpeculationResult | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "iterations", IterationTable.of(self.iterations))
+
+    @property
+    def _table(self) -> IterationTable:
+        return IterationTable.of(self.iterations)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -130,18 +89,30 @@ class ServingResult(HeadlineRepr):
 
     @property
     def complete(self) -> bool:
-        """Whether all requests were served; False after an interruption."""
-        return len(self.requests) == self.offered
+        """Whether all requests were served or cancelled; False after an interruption."""
+        return len(self.requests) + len(self.cancelled) == self.offered
+
+    @cached_property
+    def goodput(self) -> Goodput | None:
+        """Requests that met their deadlines and the service level; None if there is neither."""
+        return Goodput.of(self.requests, self.cancelled, self.config.serving, self.span_ps)
+
+    @property
+    def swap_wear(self) -> Wear | None:
+        """Wear of the tier of swaps; None without swaps, or if its cells endure any number of writes."""
+        written = 0 if self.kv_usage is None else self.kv_usage.swap_out_bytes
+        return swap_wear(self.config.serving.swap_tier, written, ps_to_s(self.span_ps))
 
     @cached_property
     def busy_ps(self) -> int:
         """Total time of all iterations, ps."""
-        return sum(each.end_ps - each.start_ps for each in self.iterations)
+        return int(sum(self._table.sums("end_ps")) - sum(self._table.sums("start_ps")))
 
     @cached_property
     def span_ps(self) -> int:
         """Time from the first arrival to the end of the last iteration, ps."""
-        return self.iterations[-1].end_ps - min(request.arrival_ps for request in self.requests)
+        first_ps = min(each.arrival_ps for each in self.requests)
+        return self._table.last_end_ps - min((first_ps, *(each.arrival_ps for each in self.cancelled)))
 
     @property
     def idle_ps(self) -> int:
@@ -181,29 +152,31 @@ class ServingResult(HeadlineRepr):
     @cached_property
     def energy_j(self) -> float:
         """Energy of all iterations and of the idle machine, joules; includes shares of unfinished requests."""
-        iterations = math.fsum(each.dynamic_energy_j + each.leakage_energy_j for each in self.iterations)
-        return iterations + self.idle_energy_j
+        dynamic_j, leakage_j = self._table.sums("dynamic_energy_j"), self._table.sums("leakage_energy_j")
+        return math.fsum(map(add, dynamic_j, leakage_j)) + self.idle_energy_j
 
     @property
     def power(self) -> Power:
         """Average power over the whole span, watts, dynamic and static; the idle machine included."""
-        leakage_j = math.fsum(each.leakage_energy_j for each in self.iterations) + self.idle_energy_j
+        leakage_j = math.fsum(self._table.sums("leakage_energy_j")) + self.idle_energy_j
         return Power.of(self.energy_j, leakage_j, self.span_ps)
 
     @cached_property
     def memory_traffic(self) -> MemoryTraffic:
         """Bytes read from memory and written to it by all iterations."""
-        return sum((each.traffic for each in self.iterations), NO_TRAFFIC)
+        return MemoryTraffic(*(sum(self._table.sums(name)) for name in TRAFFIC_COLUMNS))
 
     @cached_property
     def mean_waiting(self) -> float:
-        """Mean number of waiting requests over time: sum of the waiting times over the span (Little's law)."""
-        return sum(request.wait_ps for request in self.requests) / self.span_ps if self.span_ps else 0.0
+        """Mean number of requests that wait for their first admission: sum of these times over the span (Little)."""
+        waits_ps = sum(each.wait_ps for each in self.requests) + sum(each.wait_ps for each in self.cancelled)
+        return waits_ps / self.span_ps if self.span_ps else 0.0
 
     @cached_property
     def mean_batch(self) -> float:
         """Mean number of sequences per iteration, weighted by the duration of the iterations."""
-        weighted = sum((each.end_ps - each.start_ps) * (each.prefills + each.decodes) for each in self.iterations)
+        columns = map(self._table.sums, ("start_ps", "end_ps", "prefills", "decodes"))
+        weighted = sum((end - start) * (prompts + steps) for start, end, prompts, steps in zip(*columns, strict=True))
         return weighted / self.busy_ps if self.busy_ps else 0.0
 
     @cached_property
@@ -212,19 +185,7 @@ class ServingResult(HeadlineRepr):
 
         A quantity that no request has is left out, such as the TPOT of requests with one output token.
         """
-        figures: dict[str, Callable[[RequestRecord], float | None]] = {
-            "wait_s": lambda each: ps_to_s(each.wait_ps),
-            "ttft_s": lambda each: ps_to_s(each.ttft_ps),
-            "tpot_s": lambda each: None if each.tpot_ps is None else each.tpot_ps * 1e-12,
-            "latency_s": lambda each: ps_to_s(each.latency_ps),
-            "energy_j": lambda each: each.energy_j,
-        }
-        found = {}
-        for name, figure in figures.items():
-            values = [value for each in self.requests if (value := figure(each)) is not None]
-            if values:
-                found[name] = Distribution.of(values)
-        return found
+        return distributions_of(self.requests)
 
     def headline(self) -> Iterable[Figure]:
         """Yield the figures that `repr()` and a notebook show.
@@ -270,23 +231,36 @@ class ServingResult(HeadlineRepr):
             "tokens_per_s": self.tokens_per_s,
             "requests_per_s": self.requests_per_s,
             "mean_waiting": self.mean_waiting,
-            "max_waiting": max(each.waiting for each in self.iterations),
+            "max_waiting": max(self._table.sums("waiting")),
             "mean_batch": self.mean_batch,
-            "max_kv_bytes": max(each.kv_bytes for each in self.iterations),
+            "max_kv_bytes": max(self._table.sums("kv_bytes")),
+            **(self.kv_usage.summary() if self.kv_usage is not None else {}),
             **self.memory_traffic.summary(),
-            "energy_j": self.energy_j,
+            "total_energy_j": self.energy_j,
             "idle_energy_j": self.idle_energy_j,
             **self.power.summary(),
             "energy_j_per_request": self.requests_energy_j / len(self.requests),
             "energy_j_per_token": self.requests_energy_j / self.output_tokens,
             "method": self.method,
             "simulations": self.simulations,
-            "iterations_estimated": sum(each.estimated for each in self.iterations),
+            "iterations_estimated": sum(self._table.sums("estimated")),
             "steps_checked": self.check.steps,
             "latency_error": self.check.latency_error,
             "energy_error": self.check.energy_error,
+            **(self.goodput.summary() if self.goodput is not None else {}),
+            **self._events_summary(),
+            **(self.speculation.summary(self.busy_ps, self.energy_j) if self.speculation is not None else {}),
             **{name: each.to_dict() for name, each in self.distributions.items()},
         }
+
+    def _events_summary(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        if self.cancelled:
+            energy_j = math.fsum(each.energy_j for each in self.cancelled)
+            found = {"requests_cancelled": len(self.cancelled), "cancelled_energy_j": energy_j}
+        if (wear := self.swap_wear) is not None:
+            found |= {"swap_writes_per_cell": wear.writes_per_cell, "swap_lifetime_s": wear.lifetime_s}
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Return the whole result as JSON values.
@@ -316,6 +290,8 @@ class ServingResult(HeadlineRepr):
                 row | ({"prefix_hashes": list(each.prefix_hashes)} if each.prefix_hashes else {})
                 for row, each in zip(self.request_rows(), self.requests, strict=True)
             ),
+            **({"cancelled": [each.row() for each in self.cancelled]} if self.cancelled else {}),
+            "power_over_time": [each._asdict() for each in power_over_time(self)],
             "iterations": iter(self.iteration_rows()),
             "config": self.config.model_dump(mode="json"),
         }
@@ -324,25 +300,12 @@ class ServingResult(HeadlineRepr):
         """Return one flat row per finished request, in the order of arrival.
 
         Yields:
-            Lengths, times in seconds and energies in joules.
+            Lengths, times in seconds and energies in joules; priority, deadlines, preemptions and shared tokens if a
+            request of the run has any.
         """
+        served = any(each.service != PLAIN_SERVICE for each in self.requests)
         for each in self.requests:
-            yield {
-                "id": each.id,
-                "prompt_tokens": each.prompt_tokens,
-                "output_tokens": each.output_tokens,
-                "arrival_s": ps_to_s(each.arrival_ps),
-                "admitted_s": ps_to_s(each.admitted_ps),
-                "first_token_s": ps_to_s(each.first_token_ps),
-                "finished_s": ps_to_s(each.finished_ps),
-                "wait_s": ps_to_s(each.wait_ps),
-                "ttft_s": ps_to_s(each.ttft_ps),
-                "tpot_s": None if each.tpot_ps is None else each.tpot_ps * 1e-12,
-                "latency_s": ps_to_s(each.latency_ps),
-                "dynamic_energy_j": each.dynamic_energy_j,
-                "leakage_energy_j": each.leakage_energy_j,
-                "energy_j": each.energy_j,
-            }
+            yield request_row(each) | each.service.row() if served else request_row(each)
 
     def iteration_rows(self) -> Iterable[dict[str, Any]]:
         """Return one flat row per iteration.
@@ -367,6 +330,19 @@ class ServingResult(HeadlineRepr):
         import pandas as pd
 
         return pd.DataFrame(list(self.request_rows()))
+
+    def power_dataframe(self, intervals: int = INTERVALS) -> pd.DataFrame:
+        """Return the mean power of equal intervals, one row each.
+
+        Args:
+            intervals: Number of intervals from the first arrival to the end of the last iteration.
+
+        Returns:
+            Data frame with start and end in seconds, and dynamic and leakage power in watts.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(power_over_time(self, intervals))
 
     def iterations_dataframe(self) -> pd.DataFrame:
         """Return one row per iteration.

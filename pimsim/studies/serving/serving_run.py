@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pimsim.base.errors import WorkloadInputError
 from pimsim.base.plugins import plugin_records
 from pimsim.base.shipped_files import find_requests
-from pimsim.base.units import ps_to_s, to_ps
 from pimsim.config.schema import Config
-from pimsim.hardware.machine import build_machine
-from pimsim.hardware.technology import technology_notes
 from pimsim.importers.request_traces.request_trace import RequestTrace
 from pimsim.importers.request_traces.trace_reading import read_request_trace
 from pimsim.importers.request_traces.trace_selection import TraceSelection
-from pimsim.mapping.circuit_notes import circuit_notes, input_bits
-from pimsim.mapping.macro_residency import prompt_notes
-from pimsim.mapping.memory_footprint import size_text, total_footprint
-from pimsim.mapping.port_notes import port_notes_of_iterations, spill_notes
-from pimsim.mapping.run_accounting import spill_item
-from pimsim.results.accounting import BETWEEN_ITERATIONS, IDLE_LEAKAGE, LEAKAGE, SPILLED, Accounting, CostItem
-from pimsim.studies.serving.iteration_costs import Groups, StepCheck, StepCosts
-from pimsim.studies.serving.kv_space import KVSpace, check_longest_context, kv_space, serving_footprints
-from pimsim.studies.serving.policies import Limits
-from pimsim.studies.serving.scheduler import Arrival, Progress, Scheduler
-from pimsim.studies.serving.serving_result import RequestRecord, ServingResult
-from pimsim.studies.serving.step_cost import StepCost
+from pimsim.studies.serving.draft_model import without_speculation
+from pimsim.studies.serving.iteration_costs import StepCheck, StepCosts
+from pimsim.studies.serving.iteration_table import IterationTable
+from pimsim.studies.serving.request_records import cancelled_records, request_records
+from pimsim.studies.serving.scheduler import Progress
+from pimsim.studies.serving.serving_accounting import iterations_accounting, machine_notes
+from pimsim.studies.serving.serving_result import ServingResult
+from pimsim.studies.serving.serving_setup import ServedMachine, ServingSetup
+from pimsim.studies.serving.speculation import SpeculationResult
 from pimsim.version import __version__
 from workloads.random_requests import poisson_requests as _poisson_requests
 from workloads.requests import Request, check_requests
@@ -138,173 +131,86 @@ def serve(
         check_requests(requests)
     except WorkloadError as error:
         raise WorkloadInputError(str(error)) from error
-    if config.mapping.microbatches > 1:
-        raise WorkloadInputError("mapping.microbatches: serving forms its own batches in each iteration; set it to 1")
-    if config.mapping.attention == "sram_cim":
-        raise WorkloadInputError(
-            "mapping.attention: serving does not divide the KV caches of all requests between compute-in-memory macros "
-            "and memory; set it to systolic or near_memory"
-        )
-    if config.machine.kv_tiers:
-        raise WorkloadInputError("machine.kv_tiers: serving keeps the KV caches in machine.memory; set it to []")
-    costs = costs or StepCosts(config)
-    check_longest_context(config, costs.spec, requests)
-    space = kv_space(config, costs.spec, requests)
+    setup = ServingSetup(config, requests, costs)
+    costs = setup.costs
     simulated_before = costs.simulations
-    limits = Limits(
-        max_batch=config.serving.max_batch,
-        policy=config.serving.policy,
-        prefill_tokens=config.serving.prefill_tokens,
-        kv_capacity_bytes=space.capacity_bytes,
-    )
-    _check_capacity(config, requests, space, costs)
-    arrivals = [
-        Arrival(to_ps(each.arrival_s), each.prompt_tokens, each.output_tokens, costs.kv_bytes(each.kv_entries))
-        for each in requests
-    ]
-    short_of_port = 0
-
-    def cost_of(groups: Groups, outputs: int) -> StepCost:
-        nonlocal short_of_port
-        cost = costs.of(groups, outputs)
-        short_of_port += cost.short_of_port
-        return cost
-
-    scheduler = Scheduler(arrivals, limits, cost_of)
+    machine = setup.machine()
+    scheduler = machine.scheduler
+    for each in setup.arrivals(requests):
+        scheduler.offer(each)
     costs.accounting()  # drops that of an earlier run with the same costs, which may have failed
     try:
         scheduler.run(progress)
+        if not scheduler.finished:
+            raise WorkloadInputError(all_cancelled(len(requests)))
         check = costs.check()
     except KeyboardInterrupt:
         if not scheduler.finished:
             raise
         check = StepCheck(0, 0.0, 0.0)
-        simulations = costs.simulations - simulated_before
-        result = _result(config, requests, scheduler, costs, check, simulations, short_of_port)
+        raise ServingInterrupted(_result(setup, requests, machine, check, simulated_before)) from None
+    result = _result(setup, requests, machine, check, simulated_before)
+    if machine.speculation is None:
+        return result
+    try:
+        plain = serve(without_speculation(config), requests, None, costs)
+    except KeyboardInterrupt:
         raise ServingInterrupted(result) from None
-    simulations = costs.simulations - simulated_before
-    return _result(config, requests, scheduler, costs, check, simulations, short_of_port)
+    counts = machine.speculation.counts
+    return replace(result, speculation=SpeculationResult.of(counts, plain.busy_ps, plain.energy_j))
 
 
-def _check_capacity(config: Config, requests: Sequence[Request], space: KVSpace, costs: StepCosts) -> None:
-    if space.capacity_bytes is None:
-        return
-    for request in requests:
-        needed = costs.kv_bytes(request.kv_entries)
-        if needed > space.capacity_bytes:
-            raise WorkloadInputError(
-                f"request {request.id!r} can never be served: its {request.kv_entries:,} KV entries need {needed:,} "
-                f"bytes, but {space.capacity_bytes:,} are left of machine.memory.capacity_bytes "
-                f"{config.machine.memory.capacity_bytes:,} beside weights ({size_text(space.weight_bytes)}) and "
-                f"activations ({size_text(space.activation_bytes)})"
-            )
+def all_cancelled(count: int) -> str:
+    """Say that no request was finished.
+
+    Args:
+        count: Number of all requests.
+
+    Returns:
+        Error message.
+    """
+    return f"all {count:,} requests were cancelled (cancel_s) before they were complete"
 
 
 def _result(
-    config: Config,
-    requests: Sequence[Request],
-    scheduler: Scheduler,
-    costs: StepCosts,
-    check: StepCheck,
-    simulations: int,
-    short_of_port: int,
+    setup: ServingSetup, requests: Sequence[Request], machine: ServedMachine, check: StepCheck, simulated_before: int
 ) -> ServingResult:
-    records = []
-    for done in sorted(scheduler.finished):
-        request, (arrival_ps, *_) = requests[done.number], scheduler.arrivals[done.number]
-        shape = request.id, request.prompt_tokens, request.output_tokens
-        records.append(RequestRecord._make((*shape, arrival_ps, *done[1:], request.prefix_hashes)))
-    estimated = any(each.estimated for each in scheduler.iterations)
+    config, costs, scheduler = setup.config, setup.costs, machine.scheduler
+    iterations = scheduler.iterations
+    left = (*(each.number for each in scheduler.finished), *(each.number for each in scheduler.cancelled))
+    span_ps = iterations.last_end_ps - min(scheduler.arrivals[number].arrival_ps for number in left)
     return ServingResult(
         config=config,
         version=__version__,
         model=costs.spec.name,
         offered=len(requests),
-        requests=tuple(records),
-        iterations=scheduler.iterations,
-        method="parts" if config.schedule == "serial" else "grid" if estimated else "whole",
-        simulations=simulations,
+        requests=request_records(requests, scheduler),
+        iterations=iterations,
+        method=costs_method(config, iterations),
+        simulations=costs.simulations - simulated_before,
         check=check,
         idle_power_w=costs.idle_power_w,
         notes=(
             *(requests.notes if isinstance(requests, RequestTrace) else ()),
-            *costs.spec.notes_at(longest := max(request.kv_entries for request in requests)),
-            *config.workload.kv.spec().notes_at(longest),
-            *technology_notes(config.machine),
-            *prompt_notes(config),
-            *circuit_notes(config, input_bits(config)),
-            *port_notes_of_iterations(short_of_port, len(scheduler.iterations)),
-            *spill_notes(config, _spilled_bytes(config, costs, scheduler)),
-            *_preemption_notes(config, scheduler),
+            *machine_notes(setup, [machine], requests),
         ),
-        accounting=_accounting(config, costs, scheduler),
+        accounting=iterations_accounting(setup, [machine], span_ps),
         plugins=plugin_records(),
+        kv_usage=machine.usage,
+        cancelled=cancelled_records(requests, scheduler),
     )
 
 
-def _preemption_notes(config: Config, scheduler: Scheduler) -> tuple[str, ...]:
-    if not scheduler.preemptions:
-        return ()
-    note = (
-        f"the policy {config.serving.policy} preempted {scheduler.preemptions:,} "
-        f"time{'s' * (scheduler.preemptions != 1)}; time and energy contain the "
-        f"{scheduler.recomputed_tokens:,} KV entries that were computed again"
-    )
-    return (note,)
-
-
-def _spilled_bytes(config: Config, costs: StepCosts, scheduler: Scheduler) -> int:
-    """Return the activations, bytes, that the largest iteration keeps in memory because the global buffer is full."""
-    tokens = max(each.new_tokens for each in scheduler.iterations)
-    outputs = max(each.prefills + each.decodes for each in scheduler.iterations)
-    chips = serving_footprints(config, costs.spec, tokens, outputs)
-    return total_footprint(chips).activation_bytes
-
-
-def _spilled_in_all(config: Config, costs: StepCosts, scheduler: Scheduler) -> int:
-    """Return the activations, bytes, that exceed the global buffer, summed over all layers of all iterations."""
-    if not _spilled_bytes(config, costs, scheduler):
-        return 0
-    times = Counter((each.new_tokens, each.prefills + each.decodes) for each in scheduler.iterations)
-    return sum(
-        count * total_footprint(serving_footprints(config, costs.spec, *shape)).spilled_bytes
-        for shape, count in times.items()
-    )
-
-
-def _accounting(config: Config, costs: StepCosts, scheduler: Scheduler) -> Accounting:
-    """Return what all iterations count and leave out.
-
-    Without power gating, the leakage is that of the whole machine over all iterations, not the sum over the slices of
-    an iteration, which have fewer tiles. Leakage between iterations is an item of its own. With power gating,
-    that of idle components from the first arrival to the end of the last iteration is left out. Activations beyond the
-    global buffer are those of whole iterations, since slices have fewer tokens.
+def costs_method(config: Config, iterations: IterationTable) -> str:
+    """Return the method that determined the costs of iterations.
 
     Args:
-        config: Config of the run.
-        costs: Costs of the iterations.
-        scheduler: The finished scheduler.
+        config: Config of the machine.
+        iterations: Its iterations.
 
     Returns:
-        The accounting.
+        One of `iteration_costs.METHODS`.
     """
-    total = costs.accounting()
-    charged_j = math.fsum(each.leakage_energy_j for each in scheduler.iterations)
-    counted = [item for item in total.counted if item.name != LEAKAGE]
-    left_out = [item for item in total.left_out if item.name not in (IDLE_LEAKAGE, SPILLED)]
-    if charged_j:
-        counted.append(CostItem(LEAKAGE, 0, charged_j))
-    first_ps = min(scheduler.arrivals[each.number].arrival_ps for each in scheduler.finished)
-    span_ps = scheduler.iterations[-1].end_ps - first_ps
-    between_ps = span_ps - sum(each.end_ps - each.start_ps for each in scheduler.iterations)
-    if between_j := costs.idle_power_w * ps_to_s(between_ps):
-        counted.append(CostItem(BETWEEN_ITERATIONS, 0, between_j))
-    if config.leakage_gating != "ungated":
-        busy_j = charged_j + math.fsum(item.energy_j for item in left_out if item.name == LEAKAGE)
-        idle_j = costs.whole_power_w * ps_to_s(span_ps) - busy_j
-        at = next((number for number, item in enumerate(left_out) if item.once), len(left_out))
-        left_out.insert(at, CostItem(IDLE_LEAKAGE, 0, max(0.0, idle_j)))
-    if spilled_bytes := _spilled_in_all(config, costs, scheduler):
-        at = next((number for number, item in enumerate(left_out) if item.once), len(left_out))
-        left_out.insert(at, spill_item(build_machine(config.machine), spilled_bytes))
-    return Accounting(tuple(counted), tuple(left_out)).longest_first()
+    if config.schedule == "serial":
+        return "parts"
+    return "grid" if any(iterations.sums("estimated")) else "whole"

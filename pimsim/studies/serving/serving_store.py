@@ -3,9 +3,10 @@
 The format is "pimsim-serving", version 1. Single values are attributes of the root, and the dataset `config` is the
 config as YAML. Each table is a group with one dataset per column: `requests` (finished requests, in the order of
 arrival), `prefix_hashes` (row of a request in that table and hash of a block of its prompt, in order; only if there are
-any), `iterations`, `traffic` (bytes between memory and chip of each iteration; absent from files of versions that did
-not count them), `notes`, `accounting` and `plugins`, which are present only if they have rows. Suffixes of names are
-units. The size limits are those of `pimsim.results.hdf5`.
+any), `service` (priority, deadlines, preemptions and shared tokens of each request), `cancelled` (requests that were
+cancelled), `iterations`, `traffic` (bytes between memory and chip of each iteration; absent from files of versions that
+did not count them), `notes`, `accounting` and `plugins`; the last three and `cancelled` are present only if they have
+rows. Suffixes of names are units. The size limits are those of `pimsim.results.hdf5`.
 """
 
 from __future__ import annotations
@@ -60,13 +61,16 @@ def _inconsistencies(result: ServingResult) -> Iterator[str]:
     if not result.requests or not result.iterations:
         yield "there are no requests or no iterations"
         return
-    if result.offered < len(result.requests):
+    if result.offered < len(result.requests) + len(result.cancelled):
         yield "attribute offered is less than the number of requests"
     for each in result.requests:
         if not each.arrival_ps <= each.admitted_ps <= each.first_token_ps <= each.finished_ps:
             yield f"request {each.id!r} ends before it starts"
         if not each.output_tokens:
             yield f"request {each.id!r} has no output tokens"
+    for left in result.cancelled:
+        if left.cancelled_ps < max(left.arrival_ps, left.admitted_ps):
+            yield f"request {left.id!r} is cancelled before it arrives"
     free_ps = 0
     for number, step in enumerate(result.iterations):
         if not free_ps <= step.start_ps <= step.end_ps:

@@ -23,14 +23,14 @@ class Slice(NamedTuple):
         dynamic_j: Dynamic energy, joules.
         leakage_j: Leakage energy, joules.
         traffic: Bytes read from memory and written to it.
-        term: Number of its accounting in `AccountingTerms`.
+        terms: Its accounting as numbers of `AccountingTerms`, each with its weight.
     """
 
     latency_ps: int
     dynamic_j: float
     leakage_j: float
     traffic: MemoryTraffic
-    term: int
+    terms: tuple[tuple[int, float], ...]
 
     @staticmethod
     def of(result: RunResult, term: int) -> Slice:
@@ -44,7 +44,7 @@ class Slice(NamedTuple):
             The figures.
         """
         dynamic_j = math.fsum(result.dynamic_energy_j(result.counts).values())
-        return Slice(result.latency_ps, dynamic_j, leakage_energy_j(result), result.memory_traffic, term)
+        return Slice(result.latency_ps, dynamic_j, leakage_energy_j(result), result.memory_traffic, ((term, 1.0),))
 
 
 def leakage_energy_j(result: RunResult) -> float:

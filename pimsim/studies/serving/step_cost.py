@@ -21,6 +21,7 @@ class StepCost(NamedTuple):
         terms: What the simulated runs count and leave out, as numbers of `AccountingTerms`; each with the fraction of
             it that the iteration takes.
         short_of_port: 1 if the accesses of the global buffer need its port for longer than the iteration, else 0.
+        apart_j: Dynamic energy that is attributed to requests apart: moves of KV caches and the draft model, joules.
     """
 
     latency_ps: int
@@ -31,8 +32,28 @@ class StepCost(NamedTuple):
     traffic: MemoryTraffic = NO_TRAFFIC
     terms: tuple[tuple[int, float], ...] = ()
     short_of_port: int = 0
+    apart_j: float = 0.0
 
     @property
     def energy_j(self) -> float:
         """Total energy of the iteration, leakage included, joules."""
         return math.fsum((self.shared_j, *self.attention_j, self.leakage_j))
+
+    def with_extra(self, latency_ps: int, apart_j: float, leakage_j: float, traffic: MemoryTraffic) -> StepCost:
+        """Return the cost with work before the iteration, whose dynamic energy is attributed apart.
+
+        Args:
+            latency_ps: Time of the work, ps.
+            apart_j: Its dynamic energy, joules.
+            leakage_j: Its leakage energy, joules.
+            traffic: Bytes that it reads from memory and writes to it.
+
+        Returns:
+            The sum.
+        """
+        return self._replace(
+            latency_ps=self.latency_ps + latency_ps,
+            apart_j=self.apart_j + apart_j,
+            leakage_j=self.leakage_j + leakage_j,
+            traffic=self.traffic + traffic,
+        )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from pimsim.base.errors import CapacityError
+from pimsim.base.errors import CapacityError, ConfigError, Problem
 from pimsim.config.schema import Config
 from pimsim.config.system_file import System
 from pimsim.engine import Memo, run
@@ -111,6 +111,9 @@ class SystemRuns:
 
         Returns:
             The parts, the trace, and what travels.
+
+        Raises:
+            ConfigError: If the machines are replicas, which share no pass.
         """
         system = self.system
         match system.split:
@@ -133,6 +136,9 @@ class SystemRuns:
                 summed = {name for block in trace.blocks for name in summed_ops(block.ops)}
                 traffic = Traffic(_all_on("chip"), system.link, lambda op: op.name in summed, system.sum_bits)
                 return [self._part("chip", trace, None, system.chips)], trace, traffic
+            case "replicas":
+                message = "does not divide a model: each machine serves requests of its own; use pimsim serve"
+                raise ConfigError([Problem("split", "replicas", message)], system.name)
 
     def _part(self, role: str, trace: Trace, place: Placement | None = None, chips: int = 1) -> Part:
         with _naming(role):

@@ -38,7 +38,7 @@ SITUATIONS: tuple[Mapping[str, Any], ...] = (
     {f"{PAIR}.lines": CHARGED, f"{PAIR}.drivers": DRIVERS},
     {"workload.kv.keep": "recent", "workload.kv.recent": 9},
     {"workload.kv.keep": "heavy_hitters", "workload.kv.budget": 9},
-    {"workload.kv.key_bits": 16, "workload.kv.value_bits": 16},
+    {"workload.kv.key_bits": 16, "workload.kv.value_bits": 16, "serving.speculation.method": "ngram"},
     {f"{PAIR}.lines": CHARGED, f"{PAIR}.sensing.mode": "voltage"},
     {"machine.sram_cim": REFUSING, "mapping.attention": "sram_cim"},
     {"machine.kv_tiers": [{"preset": "sram"}, {"preset": "ssd"}]},
@@ -55,6 +55,8 @@ VALUES: Mapping[str, Any] = {
     "workload.gated": True,
     "workload.routing.trace": "experts.json",
     "mapping.kv_tiers.stored_in": "ssd",
+    "serving.swap_tier": {"preset": "ddr5"},
+    "serving.speculation.draft_model": "opt-125m",
     "mapping.placement_groups": [["q", "k", "v", "o"], ["ffn_gate", "ffn_up", "ffn_down"]],
 }
 """Other values of keys for which `other_value` finds none."""

@@ -8,7 +8,7 @@ import pytest
 
 from pimsim import load_config
 from pimsim.base.errors import ConfigError
-from pimsim.config.system_file import is_system, load_system
+from pimsim.config.system_file import NO_LINK, is_system, load_system
 from pimsim.config.system_links import link_presets, link_sources
 
 FILE = """\
@@ -61,7 +61,7 @@ def test_a_machine_may_be_written_in_the_file() -> None:
     [
         (
             "split=phase",
-            "split: 'phase' is not one of phases, attention, tensor; did you mean phases?  (system.yaml:1)",
+            "split: 'phase' is not one of phases, attention, tensor, replicas; did you mean phases?  (system.yaml:1)",
         ),
         (
             "link=cxxl",
@@ -96,6 +96,57 @@ def test_a_tensor_split_needs_chips_and_a_phase_split_a_generation() -> None:
     for setting in ("workload.phase=decode", "workload.new_tokens=1"):
         with pytest.raises(ConfigError, match="needs a generation of at least 2 new tokens"):
             load_system(phases, [setting])
+
+
+REPLICAS = {"split": "replicas", "machines": {"fast": "tpu-llm", "slow": "pim-llm"}}
+POOLS = {"split": "phases", "machines": {"prefill": "tpu-llm", "decode": "pim-llm"}, "link": "ucie"}
+
+
+def test_replicas_have_names_of_their_own_and_no_link() -> None:
+    system = load_system(REPLICAS, ["cluster.replicas.fast=3", "schedule=contended", "cluster.routing=round_robin"])
+    assert {role: config.name for role, config in system.machines.items()} == {"fast": "tpu-llm", "slow": "pim-llm"}
+    assert (system.cluster.replicas, system.cluster.routing) == ({"fast": 3}, "round_robin")
+    assert system.link is NO_LINK
+
+
+@pytest.mark.parametrize(
+    ("system", "settings", "message"),
+    [
+        (REPLICAS | {"machines": {}}, (), "machines: {} is empty: split: replicas needs at least one machine"),
+        (REPLICAS | {"machines": {"1": "pim-llm"}}, (), "machines: '1' is not a name of a machine"),
+        (REPLICAS | {"machines": {f"m{n}": "pim-llm" for n in range(65)}}, (), "machines: has 65 names; at most 64"),
+        (REPLICAS | {"link": "ucie"}, (), "link: has no effect with split: replicas"),
+        (
+            REPLICAS,
+            ("cluster.replicas.fas=2",),
+            "is not a role of this system, which has fast and slow; did you mean fast?",
+        ),
+        (REPLICAS, ("cluster.replicas.fast=0",), "cluster.replicas.fast: 0 is out of range; must be >= 1 and <= 1024"),
+        (REPLICAS, ("cluster.replicas.fast=1024",), "cluster.replicas: add up to 1,025 machines; at most 1,024"),
+        (
+            REPLICAS,
+            ("cluster.routing=robin",),
+            "cluster.routing: 'robin' is not one of round_robin, random, least_loaded",
+        ),
+        (REPLICAS, ("cluster.ports=shared",), "cluster.ports: 'shared' has no effect with split: replicas"),
+        (REPLICAS, ("cluster.seed=1",), "cluster.seed: 1 has no effect without routing: random"),
+        (REPLICAS, ("machines.fast.workload.model=gpt2-small",), "workload.model: is 'gpt2-small' for fast and "),
+        (POOLS, ("machines.decode.workload.model=gpt2-small",), "workload.model: is "),
+        ({key: POOLS[key] for key in ("split", "machines")}, (), "link: this key is missing"),
+        (POOLS | {"machines": {"prefill": "tpu-llm"}}, (), "machines.decode: is missing: split: phases needs"),
+        (
+            POOLS | {"split": "attention", "machines": {"attention": "tpu-llm", "projections": "pim-llm"}},
+            ("cluster.routing=random",),
+            "cluster: has no effect with split: attention; only split: phases and replicas serve requests",
+        ),
+    ],
+)
+def test_keys_of_serving_fit_the_split_and_each_other(
+    system: dict[str, object], settings: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_system(system, settings)
+    assert message in str(caught.value)
 
 
 def test_every_figure_of_a_link_has_a_source() -> None:

@@ -148,6 +148,26 @@ def test_prefix_hashes_are_kept(tmp_path: Path) -> None:
     assert [each.prefix_hashes for each in read(tmp_path, late)] == [(), (0, 1, 7), (0, 9)]
 
 
+def test_tokens_per_hash_are_those_of_the_trace(tmp_path: Path) -> None:
+    """Blocks of 512 tokens: kvcache-ai/Mooncake, FAST25-release; a file of Vidur states its own in `block_size`."""
+    assert read(tmp_path, MOONCAKE).hash_tokens == 512
+    vidur = "arrived_at,num_prefill_tokens,num_decode_tokens,block_hash_ids,block_size\n0,9,9,4|5,{}\n1,9,9,4,{}\n"
+    assert read(tmp_path, vidur.format(8, 8)).hash_tokens == 8
+    assert read(tmp_path, vidur.replace(",block_size", "").replace(",{}", "")).hash_tokens is None
+    with pytest.raises(WorkloadInputError, match="line 3: block_size must be 8 as in the rows before, not 16"):
+        read(tmp_path, vidur.format(8, 16))
+    with pytest.raises(WorkloadInputError, match="line 2: block_size must be at least 1, not 0"):
+        read(tmp_path, vidur.format(0, 8))
+
+
+def test_what_requests_ask_of_the_server_is_kept(tmp_path: Path) -> None:
+    asked = {"priority": 3, "ttft_deadline_s": 0.5, "latency_deadline_s": 9, "cancel_s": 20.5}
+    line = json.dumps({"arrival_s": 4.0, "prompt_tokens": 5, "output_tokens": 6} | asked)
+    [request] = read(tmp_path, line, TraceSelection(scale=0.5))
+    assert {key: getattr(request, key) for key in asked} == asked
+    assert request.arrival_s == 2.0
+
+
 def test_rows_are_sorted_by_arrival_and_keep_their_number(tmp_path: Path) -> None:
     head, first, second, _ = BURSTGPT.splitlines()
     trace = read(tmp_path, "\n".join([head, second, first]))

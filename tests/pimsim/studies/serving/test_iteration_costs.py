@@ -41,14 +41,14 @@ def test_results_do_not_depend_on_what_is_kept(tmp_path: Path, monkeypatch: pyte
         assert (counted, item.name, item.once) == (also_counted, wanted.name, wanted.once)
         assert abs(item.latency_ps - wanted.latency_ps) <= len(kept.iterations)  # each portion is rounded to ps
         assert item.energy_j == near(wanted.energy_j, rel=1e-12)
-    for kept_now, kept_before in zip(kept_objects(costs), kept_objects(all_costs), strict=True):
-        assert len(kept_now) <= 3 + 4  # the limit, and what the last iteration adds
-        assert len(kept_now) < len(kept_before) or not kept_before
+    for kept_now in kept_objects(costs):
+        assert len(kept_now) <= 3 + 9  # the limit, and what the last iterations add
+    assert sum(map(len, kept_objects(costs))) < sum(map(len, kept_objects(all_costs))) / 1.5
     assert memo_entries(costs) < memo_entries(all_costs) / 2
 
 
 def kept_objects(costs: StepCosts) -> list[Any]:
-    return [costs._steps, costs._wholes, costs._weights, costs._attention, costs._terms]
+    return [costs._steps, costs._wholes, costs._slices, costs._terms]
 
 
 def memo_entries(costs: StepCosts) -> int:

@@ -199,5 +199,5 @@ def test_an_unknown_policy_is_refused_with_what_there_is_and_how_to_add_one() ->
         load_config("pim-llm", {"serving.policy": "shortest_frist"})
     for part in ("serving.policy: 'shortest_frist' is not a registered serving policy", "did you mean shortest_first?"):
         assert part in str(caught.value)
-    assert "registered: prefill_first, decode_first, mixed, shortest_first" in str(caught.value)
+    assert "registered: prefill_first, decode_first, mixed, priority, deadline, shortest_first" in str(caught.value)
     assert POLICIES.names()[-1] == "shortest_first"

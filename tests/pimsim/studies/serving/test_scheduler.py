@@ -4,48 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass, field
 
 from hypothesis import given
-from hypothesis import strategies as st
 
-from pimsim.studies.serving.iteration_costs import Groups
 from pimsim.studies.serving.iteration_table import IterationTable
 from pimsim.studies.serving.policies import Limits
 from pimsim.studies.serving.scheduler import Arrival, Finished, Scheduler
-from pimsim.studies.serving.step_cost import StepCost
 from tests.support.closeness import near
-
-POLICIES = ("prefill_first", "decode_first", "mixed")
-NONE = Limits(max_batch=4, policy="prefill_first", prefill_tokens=None, kv_capacity_bytes=None)
-
-
-@dataclass
-class Log:
-    """Iterations that were asked for; each takes 10 and its new tokens, and a joule per entry it attends to."""
-
-    steps: list[tuple[Groups, int]] = field(default_factory=list)
-
-    def __call__(self, groups: Groups, outputs: int) -> StepCost:
-        self.steps.append((groups, outputs))
-        new_tokens = sum(queries * sequences for queries, _, sequences in groups)
-        attention_j = tuple(float(context * sequences) for _, context, sequences in groups)
-        return StepCost(10 + new_tokens, 2.0 * new_tokens, attention_j, 0.5)
-
-
-def run(arrivals: list[Arrival], limits: Limits) -> tuple[Scheduler, Log]:
-    log = Log()
-    scheduler = Scheduler(arrivals, limits, log)
-    scheduler.run()
-    return scheduler, log
-
-
-def arrival(at_ps: int, prompt: int, output: int) -> Arrival:
-    return Arrival(at_ps, prompt, output, 3 * (prompt + output - 1))
-
-
-def times(scheduler: Scheduler) -> list[tuple[int, int, int]]:
-    return [each[1:4] for each in sorted(scheduler.finished)]
+from tests.support.serving_loads import NONE, Log, arrival, loads, run, times
 
 
 def test_one_request_is_its_prefill_and_a_decode_step_per_later_token() -> None:
@@ -83,6 +49,19 @@ def test_mixed_puts_chunks_of_a_prompt_beside_decode_steps() -> None:
     ]
 
 
+def test_decode_steps_take_tokens_of_the_budget_if_they_count() -> None:
+    """As above, but a decode step leaves two tokens for the prompt."""
+    limits = Limits(3, "mixed", 3, None, decodes_in_budget=True)
+    _, log = run([arrival(0, 2, 4), arrival(1, 7, 1)], limits)
+    assert log.steps == [
+        (((2, 2, 1),), 1),
+        (((1, 3, 1), (2, 2, 1)), 1),
+        (((1, 4, 1), (2, 4, 1)), 1),
+        (((1, 5, 1), (2, 6, 1)), 1),
+        (((1, 7, 1),), 1),
+    ]
+
+
 def test_whole_prompts_go_together_as_far_as_they_fit_and_a_long_one_alone() -> None:
     arrivals = [arrival(0, 2, 1), arrival(0, 2, 1), arrival(0, 9, 1), arrival(0, 1, 1)]
     _, log = run(arrivals, Limits(4, "prefill_first", 5, None))
@@ -93,20 +72,6 @@ def test_a_request_waits_until_its_whole_cache_is_free_and_nobody_overtakes() ->
     arrivals = [arrival(0, 5, 2), arrival(0, 9, 2), arrival(0, 1, 1)]
     scheduler, _ = run(arrivals, Limits(4, "prefill_first", None, 36))
     assert [admitted for admitted, _, _ in times(scheduler)] == [0, 26, 26]
-
-
-@st.composite
-def loads(draw: st.DrawFn) -> tuple[list[Arrival], Limits]:
-    token = st.integers(1, 12)
-    gaps = draw(st.lists(st.integers(0, 60), min_size=1, max_size=25))
-    arrivals = [arrival(at_ps, draw(token), draw(token)) for at_ps in itertools.accumulate(gaps)]
-    largest = max(each.kv_bytes for each in arrivals)
-    return arrivals, Limits(
-        max_batch=draw(st.integers(1, 5)),
-        policy=draw(st.sampled_from(POLICIES)),
-        prefill_tokens=draw(st.none() | st.integers(1, 20)),
-        kv_capacity_bytes=draw(st.none() | st.integers(largest, 3 * largest)),
-    )
 
 
 @given(loads())

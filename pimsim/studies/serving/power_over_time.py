@@ -1,0 +1,97 @@
+"""Power of a serving run over time, from the energies of its iterations, and wear of the tier of swaps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from pimsim.config.schema import KvTierConfig
+from pimsim.studies.serving.iteration_table import IterationTable
+
+if TYPE_CHECKING:
+    from pimsim.studies.serving.serving_result import ServingResult
+
+INTERVALS = 100
+"""Number of intervals of a run whose mean power is a row of the table."""
+
+
+class PowerRow(NamedTuple):
+    """Mean power of an interval.
+
+    Attributes:
+        start_s: Start of the interval, seconds.
+        end_s: End of the interval, seconds.
+        dynamic_w: Mean dynamic power, watts.
+        leakage_w: Mean leakage power, watts, that of the idle machine included.
+    """
+
+    start_s: float
+    end_s: float
+    dynamic_w: float
+    leakage_w: float
+
+
+def power_over_time(result: ServingResult, intervals: int = INTERVALS) -> tuple[PowerRow, ...]:
+    """Return the mean power of equal intervals, from the first arrival to the end of the last iteration.
+
+    The energy of an iteration is distributed evenly over its time. The energies of all intervals add up to that of the
+    run.
+
+    Args:
+        result: Result of a serving run.
+        intervals: Number of intervals.
+
+    Returns:
+        One row per interval; empty if the run takes no time.
+    """
+    if not result.span_ps:
+        return ()
+    table = IterationTable.of(result.iterations)
+    starts, ends = (np.array(table.column(name)) for name in ("start_ps", "end_ps"))
+    first = ends[-1] - result.span_ps
+    edges = first + np.linspace(0.0, 1.0, intervals + 1) * result.span_ps
+    # Energy up to the start and the end of each iteration; it grows linearly in between.
+    times = np.concatenate(([first], np.stack((starts, ends), axis=1).ravel())).astype(float)
+    gaps_s = (starts - np.concatenate(([first], ends[:-1]))) * 1e-12
+    powers = []
+    for name, idle_w in (("dynamic_energy_j", 0.0), ("leakage_energy_j", result.idle_power_w)):
+        steps_j = np.array(table.column(name))
+        grown = np.concatenate(([0.0], np.stack((idle_w * gaps_s, steps_j), axis=1).ravel().cumsum()))
+        powers.append(np.diff(np.interp(edges, times, grown)) / (result.span_ps / intervals * 1e-12))
+    return tuple(
+        PowerRow(start * 1e-12, end * 1e-12, float(dynamic), float(leakage))
+        for start, end, dynamic, leakage in zip(edges[:-1].tolist(), edges[1:].tolist(), *powers, strict=True)
+    )
+
+
+class Wear(NamedTuple):
+    """Wear of a memory whose cells endure a limited number of writes.
+
+    Attributes:
+        writes_per_cell: Mean writes per cell in the run, with ideal levelling.
+        lifetime_s: Time after which the cells are worn out at this rate, seconds.
+    """
+
+    writes_per_cell: float
+    lifetime_s: float
+
+
+def swap_wear(tier: KvTierConfig | None, written_bytes: int, span_s: float) -> Wear | None:
+    """Return the wear of the tier of swaps.
+
+    Args:
+        tier: The tier; None if there is none.
+        written_bytes: Bytes that the run wrote to it.
+        span_s: Time of the run, seconds.
+
+    Returns:
+        The wear; None if nothing was written, or its cells endure any number of writes.
+
+    Reference:
+        docs/serving.md, eq. (13).
+    """
+    if tier is None or tier.endurance_writes is None or tier.capacity_bytes is None or not written_bytes:
+        return None
+    writes = written_bytes / tier.capacity_bytes
+    return Wear(writes, tier.endurance_writes / writes * span_s)

@@ -1,0 +1,216 @@
+"""Slices of iterations that differ in one number, such as the context: simulated, or from quasi-polynomials of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pimsim.base.errors import PimsimError
+from pimsim.results.run_result import RunResult
+from pimsim.studies.serving.quasi_polynomial import Fit, Polynomial, Sample, fit
+from pimsim.studies.serving.simulated_slice import Slice
+from pimsim.studies.serving.slice_figures import SliceFigures
+
+FIRST_TRY = 8
+"""Number of simulated slices of a family after which a fit is tried; again each time it has doubled."""
+
+FIRST_TRY_OF_DIFFERENCES = 3
+"""The same for a family that is fitted as the difference from another one, which takes fewer samples."""
+
+TRIES = 7
+"""Largest number of fits that are tried."""
+
+Terms = tuple[tuple[int, float], ...]
+"""Accounting terms with weights."""
+
+
+class _Known(NamedTuple):
+    """A slice with its integers."""
+
+    slice: Slice
+    sample: Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """Numbers for which a family will be asked.
+
+    Attributes:
+        first: Smallest number.
+        last: Function that returns the largest number expected.
+        expected: Function that returns how many different numbers are expected; a fit takes no more simulations, or
+            three times as many as numbers were asked for.
+    """
+
+    first: int
+    last: Callable[[], int]
+    expected: Callable[[], int] = lambda: 0
+
+
+class Base(NamedTuple):
+    """A simpler description of the slices of a family: so many times those of another one, and a difference.
+
+    Attributes:
+        family: The other family.
+        factor: How many times.
+        degree: Degree of the polynomials of the difference.
+    """
+
+    family: SliceFamily
+    factor: int
+    degree: int
+
+
+class SliceFamily:
+    """Slices by one number. The first ones are simulated; then the others follow from a fit, if there is one.
+
+    Args:
+        simulate: Function that simulates the slice of a number and returns the run and the number of its accounting
+            term.
+        figures: Integers and energies on the machine.
+        degree: Degree of the polynomials to try.
+        domain: Numbers to expect.
+        base: Another family to fit the difference from, where its slices follow from a fit; None for none.
+    """
+
+    def __init__(
+        self,
+        simulate: Callable[[int], tuple[RunResult, int]],
+        figures: SliceFigures,
+        degree: int,
+        domain: Domain,
+        base: Base | None = None,
+    ) -> None:
+        self._simulate, self._figures, self._degree, self._domain = simulate, figures, degree, domain
+        self._base = base
+        self._simulated: dict[int, _Known] = {}
+        self._known: dict[int, _Known] = {}
+        self._fits: list[tuple[Fit, Base | None]] = []
+        self._asked, self._tries = 0, 0
+        self._next_try = FIRST_TRY_OF_DIFFERENCES if base else FIRST_TRY
+
+    def __len__(self) -> int:
+        """Return the number of slices that are kept."""
+        return len(self._known)
+
+    def cheap_from(self, number: int) -> int:
+        """Return the smallest number from which on, up to `number`, no slice needs a simulation.
+
+        Args:
+            number: A number.
+
+        Returns:
+            A number up to `number`.
+        """
+        return next((each.first for each, _ in self._fits if each.first <= number <= each.last), number)
+
+    def of(self, number: int) -> Slice:
+        """Return the slice of a number.
+
+        Args:
+            number: The number.
+
+        Returns:
+            The slice; with energies and times of a simulation, whether it was simulated or follows from a fit.
+        """
+        return self._at(number).slice
+
+    def _at(self, number: int) -> _Known:
+        found = self._known.get(number)
+        if found is None:
+            found = self._known[number] = self._fitted(number) or self._asked_for(number)
+        return found
+
+    def _fitted(self, number: int) -> _Known | None:
+        for each, base in self._fits:
+            if each.first <= number <= each.last:
+                polynomial = each.polynomial(number)
+                value = polynomial.at(number)
+                if value is None:
+                    return None
+                terms = self._fitted_terms(polynomial, number, base)
+                if base is not None:
+                    value = _plus(value, base.family._at(number).sample, base.factor)
+                return _Known(self._figures.slice_of(value, terms), value)
+        return None
+
+    def _fitted_terms(self, polynomial: Polynomial, number: int, base: Base | None) -> Terms:
+        terms: dict[int, float] = {}
+        for node, weight in polynomial.weights(number):
+            for term, other in self._simulated[node].slice.terms:
+                terms[term] = terms.get(term, 0.0) + weight * other
+        if base is not None:
+            for at, share in ((number, -1.0), *polynomial.weights(number)):
+                for term, other in base.family.of(at).terms:
+                    terms[term] = terms.get(term, 0.0) - base.factor * share * other
+        return tuple((term, weight) for term, weight in terms.items() if weight)
+
+    def _asked_for(self, number: int) -> _Known:
+        """Simulate a slice, and try a fit from time to time.
+
+        Args:
+            number: The number.
+
+        Returns:
+            The slice.
+        """
+        self._asked += 1
+        if self._asked >= self._next_try and self._tries < TRIES:
+            self._tries += 1
+            self._next_try = 2 * self._asked
+            self._try(number)
+            found = self._fitted(number)
+            if found is not None:
+                return found
+        return self._sampled(number)
+
+    def _try(self, number: int) -> None:
+        """Fit the slices around a number, below the fits that there are and above them.
+
+        Args:
+            number: The number.
+        """
+        first, last = self._domain.first, max(self._domain.last(), number)
+        for each, _ in self._fits:
+            if number > each.last:
+                first = max(first, each.last + 1)
+            else:
+                last = min(last, each.first - 1)
+        base = self._base
+        if base is not None:
+            covering = next((each for each, _ in base.family._fits if each.first <= number <= each.last), None)
+            if covering is None:
+                base = None
+            else:
+                first, last = max(first, covering.first), min(last, covering.last)
+        left = max(self._domain.expected(), 3 * self._asked + (2 * FIRST_TRY if base else 0))
+
+        def sample(at: int) -> Sample | None:
+            nonlocal left
+            if at not in self._simulated:
+                if not left:
+                    return None
+                left -= 1
+            try:
+                own = self._sampled(at).sample
+            except PimsimError:  # a size that no request has may not fit into the machine
+                return None
+            return own if base is None else _plus(own, base.family._at(at).sample, -base.factor)
+
+        degree = self._degree if base is None else base.degree
+        found = fit(sample, first, last, degree, self._figures.periods, check_all=base is None)
+        if found is not None:
+            self._fits.append((found, base))
+
+    def _sampled(self, number: int) -> _Known:
+        found = self._simulated.get(number)
+        if found is None:
+            run, term = self._simulate(number)
+            sample = self._figures.sample_of(run)
+            found = self._simulated[number] = _Known(self._figures.slice_of(sample, ((term, 1.0),)), sample)
+        return found
+
+
+def _plus(values: Sample, others: Sample, factor: int) -> Sample:
+    return tuple([value + factor * other for value, other in zip(values, others, strict=True)])
