@@ -83,7 +83,7 @@ def _interpolation_weights(count: int) -> tuple[Indices, Floats, Floats, Floats]
 
 
 @njit(cache=True, nogil=True)
-def _block_sums(cells: Floats, factors: Floats, row_edges: Indices, column_edges: Indices) -> Floats:
+def block_sums(cells: Floats, factors: Floats, row_edges: Indices, column_edges: Indices) -> Floats:
     """Sum cells x factors over blocks.
 
     Args:
@@ -124,7 +124,7 @@ def _block_network(
         line [row blocks] along those segments, in ohms.
     """
     rows, columns = cells.shape
-    sums = _block_sums(cells, np.ones((rows, columns)), row_edges, column_edges)
+    sums = block_sums(cells, np.ones((rows, columns)), row_edges, column_edges)
     # Between centres; the driver is at cell -1, the output at cell `rows`.
     before = np.concatenate(([-1], column_edges[:-2]))
     after = np.concatenate((row_edges[2:], [rows + 1]))
@@ -172,7 +172,7 @@ def _detours(
 
 
 @njit(cache=True, nogil=True)
-def _shares(sources: Floats, edges: Indices, potentials: Floats) -> Floats:
+def shares_of_lines(sources: Floats, edges: Indices, potentials: Floats) -> Floats:
     """Compute how much each line feeds into detours, relative to the mean line of its block.
 
     Args:
@@ -203,7 +203,7 @@ def _shares(sources: Floats, edges: Indices, potentials: Floats) -> Floats:
 
 
 @njit(cache=True, nogil=True)
-def _add_detours(
+def add_detours(
     transfer_s: Floats, missing: Floats, row_shares: Floats, column_shares: Floats, along_rows: Any, along_columns: Any
 ) -> None:
     """Add the interpolated missing conductance times the shares of row and column to a transfer matrix.
@@ -260,9 +260,9 @@ def approximate(cells: Floats, word_line_ohm: float, bit_line_ohm: float, transf
         return
     row_edges, column_edges = block_edges(rows), block_edges(columns)
     missing, bit_residual, word_residual = _detours(cells, word_line_ohm, bit_line_ohm, row_edges, column_edges)
-    by_row = _block_sums(cells, word_part, np.arange(rows + 1), column_edges)
-    by_column = _block_sums(cells, bit_part, row_edges, np.arange(columns + 1)).T.copy()
-    row_shares = _shares(by_row, row_edges, bit_residual)
-    column_shares = _shares(by_column, column_edges, word_residual)
+    by_row = block_sums(cells, word_part, np.arange(rows + 1), column_edges)
+    by_column = block_sums(cells, bit_part, row_edges, np.arange(columns + 1)).T.copy()
+    row_shares = shares_of_lines(by_row, row_edges, bit_residual)
+    column_shares = shares_of_lines(by_column, column_edges, word_residual)
     along_rows, along_columns = _interpolation_weights(rows), _interpolation_weights(columns)
-    _add_detours(transfer_s, missing, row_shares, column_shares, along_rows, along_columns)
+    add_detours(transfer_s, missing, row_shares, column_shares, along_rows, along_columns)
