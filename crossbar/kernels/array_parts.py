@@ -20,9 +20,8 @@ from crossbar.kernels.arguments import (
     StoredCells,
     Written,
 )
-from crossbar.kernels.warming import Part
+from crossbar.kernels.warming import Calls, Part
 
-Calls = list[tuple[Any, tuple[Any, ...]]]
 _ONE = np.float32(1)
 
 

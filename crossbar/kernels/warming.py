@@ -1,7 +1,7 @@
 """Compile kernels ahead of their use, in several processes that fill Numba's cache.
 
-A first use would compile its kernels one after another. Half of that time is LLVM's second level of optimisation and
-above, which makes none of these kernels faster: the processes compile at the first level.
+At a first use, kernels would be compiled one after another, by one process. A third of that time is LLVM's
+optimisation above the first level, which makes none of these kernels faster, so the processes compile at that level.
 """
 
 from __future__ import annotations
@@ -9,15 +9,20 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
+from types import TracebackType
 from typing import Any
 
 MAX_PROCESSES = 4
 """More processes would only wait for the longest part."""
-_DONE = b"."
 _CHILD = "import sys; sys.path[:] = eval(sys.argv[1]); from crossbar.kernels.warming import main; main(sys.argv[2:])"
+
+Calls = list[tuple[Any, tuple[Any, ...]]]
+"""Kernels, each with arguments of the types of its calls."""
 
 
 @dataclass(frozen=True)
@@ -28,15 +33,15 @@ class Part:
         module: Name of the module whose `PARTS` contain this part.
         name: Name of the part, unique in its module.
         group: Name of the group that users choose.
-        seconds: Processor time in which a 2-core Xeon of 2.1 GHz compiled them.
-        calls: Function that returns each kernel with arguments of the types of its calls.
+        seconds: Processor time that compiling them took on a 2-core Xeon with AVX-512.
+        calls: Function that returns the kernels with arguments.
     """
 
     module: str
     name: str
     group: str
     seconds: float
-    calls: Callable[[], list[tuple[Any, tuple[Any, ...]]]]
+    calls: Callable[[], Calls]
 
 
 def is_compiled(part: Part) -> bool:
@@ -51,7 +56,7 @@ def is_compiled(part: Part) -> bool:
     from numba import typeof
 
     for kernel, arguments in part.calls():
-        cache = kernel._cache  # Numba has no public question for this; loading the code would take far longer
+        cache = kernel._cache  # Numba answers this only by loading the code, which takes far longer
         kernel.targetctx.refresh()
         key = cache._index_key(tuple(map(typeof, arguments)), kernel.targetctx.codegen())
         if key not in cache._cache_file._load_index():
@@ -72,7 +77,7 @@ def cache_folder(part: Part) -> str:
 
 
 def estimated_seconds(parts: Sequence[Part]) -> float:
-    """Return about how long `compile_parts` takes.
+    """Return about how long a `Compilation` takes.
 
     Args:
         parts: The parts.
@@ -83,44 +88,73 @@ def estimated_seconds(parts: Sequence[Part]) -> float:
     return max((sum(part.seconds for part in share) for share in _shares(parts)), default=0.0)
 
 
-def compile_parts(parts: Sequence[Part], progress: Callable[[int, int], None] | None = None) -> bool:
-    """Compile parts in processes of their own, and wait for them.
+class Compilation:
+    """Processes that compile parts, from now until `wait` returns or the context ends.
 
-    What fails here is compiled at its first call, where the reason can be seen.
+    What they cannot compile is compiled at its first call, where the reason can be seen.
 
     Args:
         parts: The parts.
-        progress: Function that takes the number of compiled kernels and that of all kernels.
 
-    Returns:
-        Whether all processes succeeded.
+    Attributes:
+        kernels: Number of kernels of the parts.
+        failure: After `wait`, the last line that a failed process wrote to standard error; empty without a failure.
     """
-    of = sum(len(part.calls()) for part in parts)
-    reader, writer = os.pipe()
-    environment = {"NUMBA_OPT": "1", **os.environ}
-    children: list[subprocess.Popen[bytes]] = []
-    try:
-        for share in _shares(parts):
-            command = [sys.executable, "-c", _CHILD, repr(sys.path), *(f"{part.module}:{part.name}" for part in share)]
-            children.append(
-                subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=writer, stderr=subprocess.DEVNULL, env=environment)
-            )
-        os.close(writer)
-        done, writer = 0, -1
-        while marks := os.read(reader, 64):  # ends when all processes have ended
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self.kernels, self.failure = sum(len(part.calls()) for part in parts), ""
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `stop`
+        self._marks, writer = os.pipe()
+        self._children: list[subprocess.Popen[bytes]] = []
+        environment = {"NUMBA_OPT": "1", **os.environ}
+        try:
+            for share in _shares(parts):
+                names = [f"{part.module}:{part.name}" for part in share]
+                command = [sys.executable, "-c", _CHILD, repr(sys.path), *names]
+                self._children.append(
+                    subprocess.Popen(
+                        command, stdin=subprocess.DEVNULL, stdout=writer, stderr=self._errors, env=environment
+                    )
+                )
+        finally:
+            os.close(writer)
+
+    def wait(self, progress: Callable[[int, int], None] | None = None) -> None:
+        """Wait until all processes have ended.
+
+        Args:
+            progress: Function that takes the number of compiled kernels and that of all kernels.
+        """
+        if self._errors.closed:
+            return
+        done = 0
+        while marks := os.read(self._marks, 64):  # nothing is read when all processes have closed their ends
             done += len(marks)
             if progress is not None:
-                progress(done, of)
-    except BaseException:
-        for child in children:
-            child.kill()
-        raise
-    finally:
-        os.close(reader)
-        if writer >= 0:
-            os.close(writer)
-        codes = [child.wait() for child in children]
-    return not any(codes)
+                progress(done, self.kernels)
+        if any([child.wait() for child in self._children]):
+            self._errors.seek(0)
+            self.failure = (self._errors.read().decode(errors="replace").strip() or "no message").splitlines()[-1]
+        self.stop()
+
+    def stop(self) -> None:
+        """End the processes that still run; kernels that they have finished stay in the cache."""
+        if self._errors.closed:
+            return
+        for child in self._children:
+            with suppress(OSError):
+                child.kill()
+            child.wait()
+        os.close(self._marks)
+        self._errors.close()
+
+    def __enter__(self) -> Compilation:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
 
 
 def main(names: Iterable[str]) -> None:
@@ -137,7 +171,7 @@ def main(names: Iterable[str]) -> None:
             if part.name == wanted:
                 for kernel, arguments in part.calls():
                     kernel.compile(tuple(map(typeof, arguments)))
-                    os.write(1, _DONE)
+                    os.write(1, b".")
 
 
 def _shares(parts: Sequence[Part]) -> list[list[Part]]:
@@ -147,7 +181,7 @@ def _shares(parts: Sequence[Part]) -> list[list[Part]]:
         parts: The parts.
 
     Returns:
-        The parts of each process, as many as cores may be used, and none without a part.
+        The parts of each process; at most one process per core, and none without a part.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     shares: list[list[Part]] = [[] for _ in range(min(cores, len(parts), MAX_PROCESSES))]
