@@ -17,6 +17,9 @@ from crossbar.kernels.threads import before_next_loop
 from crossbar.kernels.warming import Compilation, Part, is_compiled
 from crossbar.params import CrossbarParams
 
+_DEVIATIONS = 5
+"""Standard deviations by which the largest of some thousand cells is above nominal."""
+
 
 def missing_parts(params: CrossbarParams) -> tuple[Part, ...]:
     """Return the kernels that these arrays need and that Numba's cache does not have.
@@ -29,17 +32,18 @@ def missing_parts(params: CrossbarParams) -> tuple[Part, ...]:
     """
     try:
         check_computed(params)
-        groups = {_storage_group(params), *(["wires"] if has_wires(params) else [])}
+        groups = {"arrays", *(["wide"] if _are_wide(params) else []), *(["wires"] if has_wires(params) else [])}
     except CrossbarError:
         return ()
     return tuple(part for part in PARTS if part.group in groups and not is_compiled(part))
 
 
-def _storage_group(params: CrossbarParams) -> str:
+def _are_wide(params: CrossbarParams) -> bool:
     statistics, code = Draw(params, 0).cell_statistics(), weight_code(params.encoding)
+    lrs, hrs = float(statistics.lrs), float(statistics.hrs)
     subtracts = all(channel.subtracts != "nothing" for channel in code.channels)
-    largest = 1.0 if subtracts else float(max(statistics.lrs, statistics.hrs))
-    return "arrays" if choose_storage(largest, params)[1] == np.int16 else "wide"
+    spread = _DEVIATIONS * max(lrs * float(statistics.lrs_sigma), hrs * float(statistics.hrs_sigma))
+    return choose_storage((1.0 if subtracts else max(lrs, hrs)) + spread, params)[1] == np.int32
 
 
 @contextmanager

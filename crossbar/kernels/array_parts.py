@@ -103,5 +103,5 @@ PARTS = tuple(
         ("wide products", "wide", 6.0, lambda: _products(np.int32)),
     )
 )
-"""Parts by group: `arrays` for 16-bit cells, `wires` in addition for wires, `wide` in place of `arrays` for cells that
-need 32 bits, because their two states are nearly equal."""
+"""Parts by group: `arrays`, and in addition `wires` for wires, and `wide` for cells that need 32 bits, because their two
+states are nearly equal."""

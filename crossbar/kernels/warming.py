@@ -7,6 +7,7 @@ optimisation above the first level, which makes none of these kernels faster, so
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from typing import Any
 MAX_PROCESSES = 4
 """More processes would only wait for the longest part."""
 _CHILD = "import sys; sys.path[:] = eval(sys.argv[1]); from crossbar.kernels.warming import main; main(sys.argv[2:])"
+_EXCEPTION = re.compile(r"[\w.]*(Error|Exception|Interrupt|Exit)\b")
 
 Calls = list[tuple[Any, tuple[Any, ...]]]
 """Kernels, each with arguments of the types of its calls."""
@@ -98,7 +100,7 @@ class Compilation:
 
     Attributes:
         kernels: Number of kernels of the parts.
-        failure: After `wait`, the last line that a failed process wrote to standard error; empty without a failure.
+        failure: After `wait`, the last exception that a failed process reported; empty without a failure.
     """
 
     def __init__(self, parts: Sequence[Part]) -> None:
@@ -134,7 +136,8 @@ class Compilation:
                 progress(done, self.kernels)
         if any([child.wait() for child in self._children]):
             self._errors.seek(0)
-            self.failure = (self._errors.read().decode(errors="replace").strip() or "no message").splitlines()[-1]
+            lines = self._errors.read().decode(errors="replace").splitlines() or ["no message"]
+            self.failure = next((line for line in reversed(lines) if _EXCEPTION.match(line)), lines[-1])
         self.stop()
 
     def stop(self) -> None:

@@ -21,7 +21,7 @@ KERNEL_MODULES = ("crossbar.kernels.array_parts",)
 GROUPS = {
     "arrays": "drawing, programming and multiplication of 16-bit cells (array, accuracy, sweeps of their metrics)",
     "wires": "resistive lines, in addition to `arrays`",
-    "wide": "cells of 32 bits: two states that are nearly equal, in place of `arrays`",
+    "wide": "cells whose two states are nearly equal, in addition to `arrays`",
 }
 """Groups of kernels, and what needs them."""
 
