@@ -34,7 +34,7 @@ MAX_ERROR_CHARS = 400
 MAX_MEMO_ENTRIES = 50_000
 """Maximum number of memo entries that a process keeps: about 2 KB each without their spans, 100 MB in total."""
 MAX_TRACES = 64
-POINTS_BETWEEN_TRIMS = 64
+POINTS_BETWEEN_TRIMS = 16
 """Number of points after which the memo is trimmed. Spans are most of the memory of a run, about 200 KB; dropping them
 after every point would take longer than the point itself."""
 
@@ -226,6 +226,25 @@ def accounting_of(config: Config) -> Accounting:
         return Accounting()
 
 
+class _Hashed:
+    """A component as a key: hashing one, with its section of the config, takes longer than finding it.
+
+    Attributes:
+        component: The component.
+    """
+
+    __slots__ = ("_hash", "component")
+
+    def __init__(self, component: Any) -> None:
+        self.component, self._hash = component, hash(component)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Hashed) and bool(self.component == other.component)
+
+
 class _ComponentMemos:
     """Memos of simulated steps by component. The least recently used components are dropped first.
 
@@ -235,7 +254,9 @@ class _ComponentMemos:
     """
 
     def __init__(self) -> None:
-        self._memos: OrderedDict[Any, dict[Any, MemoEntry]] = OrderedDict()
+        self._memos: OrderedDict[_Hashed, dict[Any, MemoEntry]] = OrderedDict()
+        self._used: dict[int, dict[Any, MemoEntry]] = {}
+        """Memos since the last trim, by identity: only these can have new entries."""
         self._points_since_trim = 0
 
     def memo(self, config: Config) -> Memo:
@@ -254,17 +275,20 @@ class _ComponentMemos:
             return {}
         memo: Memo = {}
         for component in build_machine(config.machine).components():
-            memo[component.name] = self._memos.setdefault(component, {})
-            self._memos.move_to_end(component)
+            key = _Hashed(component)
+            entries = memo[component.name] = self._memos.setdefault(key, {})
+            self._memos.move_to_end(key)
+            self._used[id(entries)] = entries
         return memo
 
     def _trim(self) -> None:
         """Drop spans, which no metric needs, and the memos of components beyond `MAX_MEMO_ENTRIES`."""
         self._points_since_trim = 0
-        for entries in self._memos.values():
+        for entries in self._used.values():
             for entry in entries.values():
                 if entry.profile is not None and entry.profile.spans:
                     entry.profile = replace(entry.profile, spans=())
+        self._used.clear()
         count = sum(map(len, self._memos.values()))
         while count > MAX_MEMO_ENTRIES:
             _, entries = self._memos.popitem(last=False)
