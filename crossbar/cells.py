@@ -166,7 +166,7 @@ def program_slice(weights: WeightMatrix, layout: Layout, channel: Channel, draw:
 
 
 def _allocate(layout: Layout, dtype: np.dtype[Any]) -> Written:
-    tiles, rows = layout.tiles, layout.row_of.size
+    tiles, rows, nothing = layout.tiles, layout.row_of.size, np.zeros((0, 0), np.float32)
     words = rows // WORD
     return Written(
         cells=np.zeros((tiles, rows, LANES), dtype),
@@ -174,6 +174,8 @@ def _allocate(layout: Layout, dtype: np.dtype[Any]) -> Written:
         row_sums=np.zeros(rows),
         largest=np.zeros(words),
         writes=np.zeros(words, np.int64),
+        plus=nothing,
+        minus=nothing,
     )
 
 

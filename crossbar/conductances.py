@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from crossbar import device
 from crossbar.encoding import PLUS, Channel, WeightMatrix, lrs_table
-from crossbar.kernels.arguments import WORD, CellStatistics, Slice
-from crossbar.kernels.programming import draw_conductances
+from crossbar.kernels.arguments import LANES, NOTHING, WORD, CellStatistics, Reading, Slice, Written
+from crossbar.kernels.programming import program_cells
 from crossbar.kernels.threads import run_in_ranges
 from crossbar.layout import Layout
 from crossbar.params import CrossbarParams
@@ -141,10 +141,20 @@ def _draw_conductances(target: Slice, statistics: CellStatistics) -> tuple[NDArr
     Returns:
         Two arrays [in, out] float32, steps.
     """
-    plus, minus = np.zeros(target.weights.shape, np.float32), np.zeros(target.weights.shape, np.float32)
-    words, cells_per_word = target.row_of.size // WORD, WORD * target.column_of.size
-    run_in_ranges(draw_conductances, words, MIN_CELLS_PER_THREAD // cells_per_word, target, statistics, plus, minus)
-    return plus, minus
+    rows, words, nothing = target.row_of.size, target.row_of.size // WORD, np.zeros((0, 0), np.float32)
+    drawn = Written(
+        cells=np.zeros((0, 0, LANES), np.int16),
+        masks=np.zeros((0, 0, 0, LANES), np.uint32),
+        row_sums=np.zeros(rows),
+        largest=np.zeros(words),
+        writes=np.zeros(words, np.int64),
+        plus=np.zeros(target.weights.shape, np.float32),
+        minus=np.zeros(target.weights.shape, np.float32),
+    )
+    reading = Reading(NOTHING, nothing, nothing, np.zeros(0, np.int64), np.float32(1))
+    min_words = MIN_CELLS_PER_THREAD // (WORD * target.column_of.size)
+    run_in_ranges(program_cells, words, min_words, target, statistics, reading, drawn)
+    return drawn.plus, drawn.minus
 
 
 def reference_columns(layout: Layout, channel: Channel, draw: Draw) -> NDArray[np.float32]:

@@ -266,10 +266,7 @@ class CrossbarParams(Params):
     @property
     def mean_conductance_s(self) -> float:
         """Mean conductance of a cell in siemens: that of MNSIM 2.0, or over all weights of intB (docs/model.md)."""
-        level = self.encoding.mean_level
-        if level is None:
-            return self.cell.mean_read_conductance_s
-        return (1 - level) / self.cell.hrs_ohm + level / self.cell.lrs_ohm
+        return self._conductance_s(self.encoding.mean_level)
 
     @property
     def conduction_s(self) -> float:
@@ -280,8 +277,24 @@ class CrossbarParams(Params):
     @property
     def cell_read_energy_j(self) -> float:
         """Mean energy of one cell per read in joules (docs/model.md, eq. (16))."""
-        power_w = self.cell.read_activity * self.cell.read_voltage_v**2 * self.mean_conductance_s
+        return self.read_energy_j(self.encoding.mean_level)
+
+    def read_energy_j(self, mean_level: float | None) -> float:
+        """Return the mean energy of a read of a cell whose weights have another alphabet.
+
+        Args:
+            mean_level: See `EncodingParams.mean_level`.
+
+        Returns:
+            Energy in joules (docs/model.md, eq. (16)).
+        """
+        power_w = self.cell.read_activity * self.cell.read_voltage_v**2 * self._conductance_s(mean_level)
         return power_w * self.conduction_s
+
+    def _conductance_s(self, mean_level: float | None) -> float:
+        if mean_level is None:
+            return self.cell.mean_read_conductance_s
+        return (1 - mean_level) / self.cell.hrs_ohm + mean_level / self.cell.lrs_ohm
 
 
 def settling_s(pair: CrossbarParams) -> float:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from crossbar.array_errors import CrossbarError
-from crossbar.kernels.blocks import count_weights
+from crossbar.kernels.blocks import count_numbers, order_blocks
 from crossbar.kernels.condensation import condense, recover
 from crossbar.kernels.detours import approximate
 from crossbar.kernels.ladders import bit_line_potentials, column_currents, word_factors
@@ -69,11 +69,13 @@ def transfer_matrix(conductance_s: ArrayLike, word_line_ohm: float, bit_line_ohm
     _check_wires(word_line_ohm, bit_line_ohm)
     if word_line_ohm == 0 or bit_line_ohm == 0:
         return _approximated(cells, word_line_ohm, bit_line_ohm).reshape(shape)
-    rows, transfer_s = cells.shape[1], np.empty(cells.shape)
+    rows, columns, transfer_s = cells.shape[1], cells.shape[2], np.empty(cells.shape)
+    blocks = order_blocks(rows, columns)
+    _, _, elements = count_numbers(rows, columns, blocks)
 
     def solve(first: int, last: int) -> None:
         for array in range(first, last):
-            network = _condensed(cells[array], word_line_ohm, bit_line_ohm, np.empty(0))
+            network = _condensed(cells[array], word_line_ohm, bit_line_ohm, blocks, elements, np.empty(0))
             transfer_s[array] = network[rows:, :rows].T
 
     run_in_ranges(solve, len(cells), 1)
@@ -158,11 +160,13 @@ def solve_node_voltages(
     _check_wires(word_line_ohm, bit_line_ohm)
     if word_line_ohm == 0 or bit_line_ohm == 0:
         return _node_voltages_of_ideal_lines(cells[0], voltages, float(word_line_ohm), float(bit_line_ohm))
-    weights = np.empty(count_weights(rows, columns))
-    _condensed(cells[0], word_line_ohm, bit_line_ohm, weights)
+    blocks = order_blocks(rows, columns)
+    count, ports, elements = count_numbers(rows, columns, blocks)
+    weights = np.empty(count)
+    _condensed(cells[0], word_line_ohm, bit_line_ohm, blocks, elements, weights)
     ports_v = np.zeros((rows + columns, voltages.shape[0]))
     ports_v[:rows] = voltages.T
-    word_v, bit_v = recover(weights, rows, columns, ports_v)
+    word_v, bit_v = recover(weights, rows, columns, blocks, ports, ports_v)
     return np.ascontiguousarray(np.moveaxis(word_v, 2, 0)), np.ascontiguousarray(np.moveaxis(bit_v, 2, 0))
 
 
@@ -188,9 +192,16 @@ def _approximated(cells: Floats, word_line_ohm: float, bit_line_ohm: float) -> F
     return transfer_s
 
 
-def _condensed(cells: Floats, word_line_ohm: float, bit_line_ohm: float, weights: Floats) -> Floats:
+def _condensed(
+    cells: Floats,
+    word_line_ohm: float,
+    bit_line_ohm: float,
+    blocks: NDArray[np.int64],
+    elements: int,
+    weights: Floats,
+) -> Floats:
     word_s, bit_s = np.full(cells.shape, 1.0 / word_line_ohm), np.full(cells.shape, 1.0 / bit_line_ohm)
-    return _floats(condense(cells, word_s, bit_s, weights))
+    return _floats(condense(cells, word_s, bit_s, blocks, elements, weights))
 
 
 def _floats(array: Floats) -> Floats:

@@ -252,11 +252,13 @@ class Written(NamedTuple):
     """Outputs of programming one slice for one channel.
 
     Attributes:
-        cells: conductances in stored units, [tiles, rows, 16] int16 or int32.
+        cells: conductances in stored units, [tiles, rows, 16] int16 or int32; empty if only conductances are wanted.
         masks: PLUS and MINUS cells in LRS, one bit per row, [2, tiles, words, 16] uint32.
         row_sums: sum of the conductances that the channel reads on each storage row, [rows] float64, steps.
         largest: largest magnitude stored in each word of rows, [words] float64, steps.
         writes: write pulses in each word of rows, [words] int64.
+        plus: conductances of the PLUS cells, [in, out] float32, steps; [0, 0] if they are not wanted.
+        minus: conductances of the MINUS cells, likewise.
     """
 
     cells: NDArray[Any]
@@ -264,3 +266,5 @@ class Written(NamedTuple):
     row_sums: NDArray[np.float64]
     largest: NDArray[np.float64]
     writes: NDArray[np.int64]
+    plus: NDArray[np.float32]
+    minus: NDArray[np.float32]

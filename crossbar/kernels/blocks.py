@@ -115,43 +115,53 @@ def joined_nodes(rows: int, columns: int, right: bool, top: bool) -> tuple[Indic
     """
     rows_a, columns_a, rows_b, columns_b = split(rows, columns)
     keep = port_count(rows, columns, right, top)
-    right_ports = rows if right else 0
-    top_ports = columns if top else 0
+    right_ports, top_ports = rows if right else 0, columns if top else 0
+    bottom = rows + right_ports + top_ports
     if rows_a == rows:  # left and right half
-        first = np.concatenate(
-            (
-                np.arange(rows),
-                keep + np.arange(rows),
-                rows + right_ports + np.arange(columns_a if top else 0),
-                rows + right_ports + top_ports + np.arange(columns_a),
-            )
+        top_a, top_b = (columns_a, columns_b) if top else (0, 0)
+        first, second = np.empty(2 * rows + top_a + columns_a, np.int64), np.empty(
+            rows + right_ports + top_b + columns_b, np.int64
         )
-        second = np.concatenate(
-            (
-                keep + np.arange(rows),
-                rows + np.arange(right_ports),
-                rows + right_ports + columns_a + np.arange(columns_b if top else 0),
-                rows + right_ports + top_ports + columns_a + np.arange(columns_b),
-            )
-        )
+        at = _number(first, 0, 0, rows)
+        at = _number(first, at, keep, rows)
+        at = _number(first, at, rows + right_ports, top_a)
+        _number(first, at, bottom, columns_a)
+        at = _number(second, 0, keep, rows)
+        at = _number(second, at, rows, right_ports)
+        at = _number(second, at, rows + right_ports + columns_a, top_b)
+        _number(second, at, bottom + columns_a, columns_b)
     else:  # upper and lower half
-        first = np.concatenate(
-            (
-                np.arange(rows_a),
-                rows + np.arange(rows_a if right else 0),
-                rows + right_ports + np.arange(top_ports),
-                keep + np.arange(columns),
-            )
+        right_a, right_b = (rows_a, rows_b) if right else (0, 0)
+        first, second = np.empty(rows_a + right_a + top_ports + columns, np.int64), np.empty(
+            rows_b + right_b + 2 * columns, np.int64
         )
-        second = np.concatenate(
-            (
-                rows_a + np.arange(rows_b),
-                rows + rows_a + np.arange(rows_b if right else 0),
-                keep + np.arange(columns),
-                rows + right_ports + top_ports + np.arange(columns),
-            )
-        )
+        at = _number(first, 0, 0, rows_a)
+        at = _number(first, at, rows, right_a)
+        at = _number(first, at, rows + right_ports, top_ports)
+        _number(first, at, keep, columns)
+        at = _number(second, 0, rows_a, rows_b)
+        at = _number(second, at, rows + rows_a, right_b)
+        at = _number(second, at, keep, columns)
+        _number(second, at, bottom, columns)
     return first, second
+
+
+@njit(cache=True)
+def _number(nodes: Indices, at: int, first: int, count: int) -> int:
+    """Write consecutive node numbers. A slice that is assigned takes seconds to compile, for its error message.
+
+    Args:
+        nodes: node numbers, int64; `nodes[at : at + count]` are overwritten.
+        at: index of the first element.
+        first: number of the first node.
+        count: number of nodes.
+
+    Returns:
+        Index behind the last element.
+    """
+    for k in range(count):
+        nodes[at + k] = first + k
+    return at + count
 
 
 @njit(cache=True)
@@ -168,33 +178,53 @@ def order_blocks(rows: int, columns: int) -> Indices:
         First row, first column, rows and columns of each block, [blocks, 4] int64.
     """
     blocks = np.empty((2 * rows * columns, 4), np.int64)
-    stack = [(0, 0, rows, columns)]
-    at = blocks.shape[0]
-    while len(stack):
-        row, column, height, width = stack.pop()
+    # Blocks that are still to be listed are at the start of the array: there are never more of them than free places.
+    _set_block(blocks, 0, 0, 0, rows, columns)
+    waiting, at = 1, blocks.shape[0]
+    while waiting:
+        waiting -= 1
         at -= 1
-        blocks[at] = (row, column, height, width)
+        row, column, height, width = blocks[waiting, 0], blocks[waiting, 1], blocks[waiting, 2], blocks[waiting, 3]
+        _set_block(blocks, at, row, column, height, width)
         if height * width > LEAF_CELLS:
             height_a, width_a, height_b, width_b = split(height, width)
-            stack.append((row, column, height_a, width_a))
-            stack.append((row + height - height_b, column + width - width_b, height_b, width_b))
+            _set_block(blocks, waiting, row, column, height_a, width_a)
+            _set_block(blocks, waiting + 1, row + height - height_b, column + width - width_b, height_b, width_b)
+            waiting += 2
     return blocks[at:]
 
 
 @njit(cache=True)
-def count_weights(rows: int, columns: int) -> int:
-    """Return the number of weights that `condense` writes for an array of this size.
+def _set_block(blocks: Indices, at: int, row: int, column: int, height: int, width: int) -> None:
+    blocks[at, 0], blocks[at, 1], blocks[at, 2], blocks[at, 3] = row, column, height, width
+
+
+@njit(cache=True)
+def count_numbers(rows: int, columns: int, blocks: Indices) -> tuple[int, int, int]:
+    """Count what `condense` and `recover` write for an array of this size.
 
     Args:
         rows: rows of the array.
         columns: columns of the array.
+        blocks: from `order_blocks`.
 
     Returns:
-        Number of elements of `weights`.
+        Number of elimination weights; then, for the blocks that wait for the other half of a larger block at the same
+        time, the most ports, and the most elements of their networks.
     """
-    count = 0
-    for row, column, height, width in order_blocks(rows, columns):
+    weights = ports = elements = most_ports = most_elements = 0
+    for b in range(blocks.shape[0]):
+        row, column, height, width = blocks[b, 0], blocks[b, 1], blocks[b, 2], blocks[b, 3]
         right, top = column + width < columns, row > 0
         keep, nodes = port_count(height, width, right, top), node_count(height, width, right, top)
-        count += (nodes - keep) * (nodes + keep - 1) // 2
-    return count
+        weights += (nodes - keep) * (nodes + keep - 1) // 2
+        if height * width > LEAF_CELLS:
+            height_a, width_a, height_b, width_b = split(height, width)
+            first = port_count(height_a, width_a, column + width_a < columns, top)
+            second = port_count(height_b, width_b, right, row + height - height_b > 0)
+            ports -= first + second
+            elements -= first * first + second * second
+        ports += keep
+        elements += keep * keep
+        most_ports, most_elements = max(most_ports, ports), max(most_elements, elements)
+    return weights, most_ports, most_elements

@@ -28,19 +28,19 @@ from crossbar.kernels.blocks import (
     joined_nodes,
     leaf_nodes,
     node_count,
-    order_blocks,
     port_count,
 )
+from crossbar.kernels.compiling import spliced
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 PANEL = 8
-"""Nodes that `eliminate` removes together."""
+"""Nodes that `_eliminate` removes together."""
 
 
-@njit(cache=True)
-def eliminate(network: Floats, keep: int) -> None:
+@spliced
+def _eliminate(network: Floats, keep: int) -> None:
     """Eliminate the nodes from `keep` on, the last one first, in place.
 
     Afterwards row k of an eliminated node holds the weights with which its potential is the mean of the potentials of
@@ -84,7 +84,7 @@ def eliminate(network: Floats, keep: int) -> None:
         high = low
 
 
-@njit(cache=True)
+@spliced
 def _update_with_panel(network: Floats, low: int, sums: Floats) -> None:
     r0, r1, r2, r3 = network[low], network[low + 1], network[low + 2], network[low + 3]
     r4, r5, r6, r7 = network[low + 4], network[low + 5], network[low + 6], network[low + 7]
@@ -98,54 +98,62 @@ def _update_with_panel(network: Floats, low: int, sums: Floats) -> None:
             )
 
 
-@njit(cache=True)
+@spliced
 def _add_conductance(network: Floats, a: int, b: int, conductance: float) -> None:
     network[max(a, b), min(a, b)] += conductance
 
 
-@njit(cache=True)
-def _leaf_network(cells: Floats, word_s: Floats, bit_s: Floats, right: bool, top: bool) -> Floats:
-    """Return the network of all nodes of a leaf block, with none eliminated yet.
+@spliced
+def _add_leaf(network: Floats, cells: Floats, word_s: Floats, bit_s: Floats, right: bool, top: bool) -> None:
+    """Add the conductances of a leaf block to its network, in which no node is eliminated yet.
 
     Args:
+        network: conductances between nodes in siemens, lower triangle, [nodes, nodes] float64; updated.
         cells: conductances of the cells, [rows, columns] float64, siemens.
         word_s: conductances of the word-line segments left of each cell, [rows, columns] float64, siemens.
         bit_s: conductances of the bit-line segments below each cell, [rows, columns] float64, siemens.
         right: whether the word lines continue to the right.
         top: whether the bit lines continue upwards.
-
-    Returns:
-        Lower triangle of the conductances between nodes, [nodes, nodes] float64, siemens.
     """
     rows, columns = cells.shape
     word, bit = leaf_nodes(rows, columns, right, top)
     bottom = port_count(rows, columns, right, top) - columns
-    nodes = node_count(rows, columns, right, top)
-    network = np.zeros((nodes, nodes))
     for i in range(rows):
         for j in range(columns):
             _add_conductance(network, word[i, j], bit[i, j], cells[i, j])
             _add_conductance(network, word[i, j], word[i, j - 1] if j else i, word_s[i, j])
             _add_conductance(network, bit[i, j], bit[i + 1, j] if i + 1 < rows else bottom + j, bit_s[i, j])
-    return network
 
 
-@njit(cache=True)
-def _add_network(network: Floats, part: Floats, nodes: Indices) -> None:
+@spliced
+def _add_network(network: Floats, parts: Floats, at: int, nodes: Indices) -> None:
+    """Add the network of a half to that of its block.
+
+    Args:
+        network: conductances between nodes in siemens, lower triangle, [nodes, nodes] float64; updated.
+        parts: networks that wait for their other halves, float64, siemens.
+        at: index of the first element of the half's network.
+        nodes: node of the block of each port of the half, int64.
+    """
     for a in range(nodes.size):
         for b in range(a):
-            network[max(nodes[a], nodes[b]), min(nodes[a], nodes[b])] += part[a, b]
+            network[max(nodes[a], nodes[b]), min(nodes[a], nodes[b])] += parts[at + a * nodes.size + b]
 
 
 @njit(cache=True, nogil=True)
-def condense(cells: Floats, word_s: Floats, bit_s: Floats, weights: Floats) -> Floats:
+def condense(
+    cells: Floats, word_s: Floats, bit_s: Floats, blocks: Indices, elements: int, weights: Floats
+) -> Floats:
     """Compute the conductances between the drivers and the outputs of an array.
 
     Args:
         cells: conductances of the cells, [rows, columns] float64, siemens.
         word_s: conductances of the word-line segments left of each cell, [rows, columns] float64, siemens.
         bit_s: conductances of the bit-line segments below each cell, [rows, columns] float64, siemens.
-        weights: written: elimination weights for `recover`, [`count_weights`] float64; an empty array discards them.
+        blocks: from `order_blocks`.
+        elements: most elements of networks that wait for their other halves, from `count_numbers`.
+        weights: written: elimination weights for `recover`, as many as `count_numbers` says, float64; an empty array
+            discards them.
 
     Returns:
         Lower triangle of the conductances between ports, drivers before outputs, [rows + columns, rows + columns]
@@ -155,30 +163,39 @@ def condense(cells: Floats, word_s: Floats, bit_s: Floats, weights: Floats) -> F
         docs/wires.md, eqs. (1) to (4).
     """
     rows, columns = cells.shape
-    used = 0
-    parts = [cells]
-    for row, column, height, width in order_blocks(rows, columns):
+    used = end = 0
+    parts, last = np.empty(elements), np.empty((rows + columns, rows + columns))
+    for block in range(blocks.shape[0]):
+        row, column, height, width = blocks[block, 0], blocks[block, 1], blocks[block, 2], blocks[block, 3]
         right, top = column + width < columns, row > 0
-        keep = port_count(height, width, right, top)
+        keep, nodes = port_count(height, width, right, top), node_count(height, width, right, top)
+        network = np.zeros((nodes, nodes))
         if height * width <= LEAF_CELLS:
             down, along = slice(row, row + height), slice(column, column + width)
-            network = _leaf_network(cells[down, along], word_s[down, along], bit_s[down, along], right, top)
+            _add_leaf(network, cells[down, along], word_s[down, along], bit_s[down, along], right, top)
         else:
             first, second = joined_nodes(height, width, right, top)
-            nodes = node_count(height, width, right, top)
-            network = np.zeros((nodes, nodes))
-            _add_network(network, parts.pop(), second)
-            _add_network(network, parts.pop(), first)
-        eliminate(network, keep)
+            end -= second.size * second.size
+            _add_network(network, parts, end, second)
+            end -= first.size * first.size
+            _add_network(network, parts, end, first)
+        _eliminate(network, keep)
         if weights.size:
-            for k in range(keep, network.shape[0]):
-                weights[used : used + k] = network[k, :k]
+            for k in range(keep, nodes):
+                for j in range(k):
+                    weights[used + j] = network[k, j]
                 used += k
-        parts.append(network[:keep, :keep].copy())
-    return parts[-1]
+        for a in range(keep):
+            for b in range(a):
+                parts[end + a * keep + b] = network[a, b]
+        end += keep * keep
+    for a in range(rows + columns):
+        for b in range(a):
+            last[a, b] = parts[a * (rows + columns) + b]
+    return last
 
 
-@njit(cache=True)
+@spliced
 def _back_substitute(volts: Floats, keep: int, weights: Floats, at: int) -> None:
     """Compute the potentials of the nodes from `keep` on: each is a weighted mean of those before it.
 
@@ -188,23 +205,35 @@ def _back_substitute(volts: Floats, keep: int, weights: Floats, at: int) -> None
         weights: elimination weights from `condense`.
         at: index of the first weight of these nodes.
     """
+    place = at
     for k in range(keep, volts.shape[0]):
         own = volts[k]
         for j in range(k):
-            weight, other = weights[at + j], volts[j]
+            weight, other = weights[place + j], volts[j]
             for vector in range(own.size):
                 own[vector] += weight * other[vector]
-        at += k
+        place += k
 
 
-@njit(cache=True)
-def recover(weights: Floats, rows: int, columns: int, ports_v: Floats) -> tuple[Floats, Floats]:
+@spliced
+def _copy_rows(known: Floats, at: int, volts: Floats, nodes: Indices) -> None:
+    for k in range(nodes.size):
+        for vector in range(volts.shape[1]):
+            known[at + k, vector] = volts[nodes[k], vector]
+
+
+@njit(cache=True, nogil=True)
+def recover(
+    weights: Floats, rows: int, columns: int, blocks: Indices, ports: int, ports_v: Floats
+) -> tuple[Floats, Floats]:
     """Compute the potentials of all nodes from those of the ports.
 
     Args:
         weights: elimination weights from `condense`.
         rows: rows of the array.
         columns: columns of the array.
+        blocks: from `order_blocks`.
+        ports: most ports of blocks that wait, from `count_numbers`.
         ports_v: potentials of drivers, then outputs, [rows + columns, vectors] float64, volts.
 
     Returns:
@@ -213,25 +242,29 @@ def recover(weights: Floats, rows: int, columns: int, ports_v: Floats) -> tuple[
     vectors = ports_v.shape[1]
     word_v = np.empty((rows, columns, vectors))
     bit_v = np.empty((rows, columns, vectors))
-    end = weights.size
-    stack = [ports_v]
-    blocks = order_blocks(rows, columns)
+    used, end, known = weights.size, rows + columns, np.empty((ports, vectors))
+    _copy_rows(known, 0, ports_v, np.arange(rows + columns))
     for b in range(blocks.shape[0] - 1, -1, -1):
-        row, column, height, width = blocks[b]
+        row, column, height, width = blocks[b, 0], blocks[b, 1], blocks[b, 2], blocks[b, 3]
         right, top = column + width < columns, row > 0
         keep, nodes = port_count(height, width, right, top), node_count(height, width, right, top)
-        end -= (nodes - keep) * (nodes + keep - 1) // 2
+        used -= (nodes - keep) * (nodes + keep - 1) // 2
+        end -= keep
         volts = np.zeros((nodes, vectors))
-        volts[:keep] = stack.pop()
-        _back_substitute(volts, keep, weights, end)
+        for k in range(keep):
+            for vector in range(vectors):
+                volts[k, vector] = known[end + k, vector]
+        _back_substitute(volts, keep, weights, used)
         if height * width > LEAF_CELLS:
             first, second = joined_nodes(height, width, right, top)
-            stack.append(volts[first])
-            stack.append(volts[second])
+            _copy_rows(known, end, volts, first)
+            _copy_rows(known, end + first.size, volts, second)
+            end += first.size + second.size
         else:
             word, bit = leaf_nodes(height, width, right, top)
             for i in range(height):
                 for j in range(width):
-                    word_v[row + i, column + j] = volts[word[i, j]]
-                    bit_v[row + i, column + j] = volts[bit[i, j]]
+                    for vector in range(vectors):
+                        word_v[row + i, column + j, vector] = volts[word[i, j], vector]
+                        bit_v[row + i, column + j, vector] = volts[bit[i, j], vector]
     return word_v, bit_v

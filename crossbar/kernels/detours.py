@@ -9,11 +9,14 @@ Reference:
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from crossbar.kernels.blocks import count_weights
+from crossbar.kernels.blocks import count_numbers, order_blocks
 from crossbar.kernels.condensation import condense, recover
 from crossbar.kernels.ladders import bit_factors, word_factors
 
@@ -24,7 +27,6 @@ BLOCKS = 16
 """Blocks along each side of the small array. With 32, errors are the same and `approximate` takes twice as long."""
 
 
-@njit(cache=True)
 def block_edges(count: int) -> Indices:
     """Divide a line of `count` cells into at most `BLOCKS` blocks.
 
@@ -35,13 +37,10 @@ def block_edges(count: int) -> Indices:
         First cell of each block, followed by `count`, [blocks + 1] int64.
     """
     blocks = min(count, BLOCKS)
-    edges = np.empty(blocks + 1, np.int64)
-    for b in range(blocks + 1):
-        edges[b] = b * count // blocks
-    return edges
+    return np.arange(blocks + 1) * count // blocks
 
 
-@njit(cache=True)
+@lru_cache(maxsize=16)
 def _interpolation_weights(count: int) -> tuple[Indices, Floats, Floats, Floats]:
     """Compute weights that interpolate block values at the cells of a line.
 
@@ -56,8 +55,8 @@ def _interpolation_weights(count: int) -> tuple[Indices, Floats, Floats, Floats]
         For each cell: index of the block whose centre precedes it (the first or last but one outside all centres);
         weight of that block's value; weight of the next block's value; position between both centres, from 0 to 1.
     """
-    edges = block_edges(count)
-    blocks = edges.size - 1
+    edges = block_edges(count).tolist()
+    blocks = len(edges) - 1
     before, fraction = np.zeros(count, np.int64), np.zeros(count)
     first, second = np.ones(count), np.zeros(count)
     block = 0
@@ -74,17 +73,17 @@ def _interpolation_weights(count: int) -> tuple[Indices, Floats, Floats, Floats]
                 second[k] = position * (position - near) / (far * (far - near))
             else:
                 if position > far:
-                    end = count + 0.5
-                    height = ((end - position) ** 2 - (end - far) ** 2) / ((end - near) ** 2 - (end - far) ** 2)
-                    first[k] = height
+                    to_end, near_to_end, far_to_end = (count + 0.5 - place for place in (position, near, far))
+                    rise = far_to_end * far_to_end
+                    first[k] = (to_end * to_end - rise) / (near_to_end * near_to_end - rise)
                 else:
                     first[k] = 1.0 - fraction[k]
                 second[k] = 1.0 - first[k]
     return before, first, second, fraction
 
 
-@njit(cache=True)
-def _block_sums(cells: Floats, factors: Floats, row_edges: Indices, column_edges: Indices) -> Floats:
+@njit(cache=True, nogil=True)
+def block_sums(cells: Floats, factors: Floats, row_edges: Indices, column_edges: Indices) -> Floats:
     """Sum cells x factors over blocks.
 
     Args:
@@ -107,7 +106,6 @@ def _block_sums(cells: Floats, factors: Floats, row_edges: Indices, column_edges
     return sums
 
 
-@njit(cache=True)
 def _block_network(
     cells: Floats, word_line_ohm: float, bit_line_ohm: float, row_edges: Indices, column_edges: Indices
 ) -> tuple[Floats, Floats, Floats, Floats, Floats]:
@@ -126,24 +124,17 @@ def _block_network(
         line [row blocks] along those segments, in ohms.
     """
     rows, columns = cells.shape
-    row_blocks, column_blocks = row_edges.size - 1, column_edges.size - 1
-    sums = _block_sums(cells, np.ones((rows, columns)), row_edges, column_edges)
-    word_ohm, bit_ohm = np.empty(column_blocks), np.empty(row_blocks)
-    word_s, bit_s = np.empty((row_blocks, column_blocks)), np.empty((row_blocks, column_blocks))
-    for b in range(column_blocks):  # between centres; the driver is at cell -1, the output at cell `rows`
-        before = column_edges[b - 1] if b else -1
-        word_ohm[b] = word_line_ohm * 0.5 * (column_edges[b + 1] - before)
-    for a in range(row_blocks):
-        after = row_edges[a + 2] if a + 1 < row_blocks else rows + 1
-        bit_ohm[a] = bit_line_ohm * 0.5 * (after - row_edges[a])
-    for a in range(row_blocks):
-        for b in range(column_blocks):
-            word_s[a, b] = (row_edges[a + 1] - row_edges[a]) / word_ohm[b]
-            bit_s[a, b] = (column_edges[b + 1] - column_edges[b]) / bit_ohm[a]
+    sums = block_sums(cells, np.ones((rows, columns)), row_edges, column_edges)
+    # Between centres; the driver is at cell -1, the output at cell `rows`.
+    before = np.concatenate(([-1], column_edges[:-2]))
+    after = np.concatenate((row_edges[2:], [rows + 1]))
+    word_ohm = word_line_ohm * 0.5 * (column_edges[1:] - before)
+    bit_ohm = bit_line_ohm * 0.5 * (after - row_edges[:-1])
+    word_s = np.diff(row_edges)[:, np.newaxis] / word_ohm
+    bit_s = np.diff(column_edges) / bit_ohm[:, np.newaxis]
     return sums, word_s, bit_s, word_ohm, bit_ohm
 
 
-@njit(cache=True)
 def _detours(
     cells: Floats, word_line_ohm: float, bit_line_ohm: float, row_edges: Indices, column_edges: Indices
 ) -> tuple[Floats, Floats, Floats]:
@@ -163,36 +154,25 @@ def _detours(
     """
     sums, word_s, bit_s, word_ohm, bit_ohm = _block_network(cells, word_line_ohm, bit_line_ohm, row_edges, column_edges)
     row_blocks, column_blocks = sums.shape
-    weights = np.empty(count_weights(row_blocks, column_blocks))
-    network = condense(sums, word_s, bit_s, weights)
-    word_v, bit_v = recover(weights, row_blocks, column_blocks, np.eye(row_blocks + column_blocks))
-    per_row, per_column = np.empty((row_blocks, column_blocks)), np.empty((row_blocks, column_blocks))
-    for a in range(row_blocks):
-        for b in range(column_blocks):
-            per_row[a, b] = sums[a, b] / (row_edges[a + 1] - row_edges[a])
-            per_column[a, b] = sums[a, b] / (column_edges[b + 1] - column_edges[b])
+    rows_of, columns_of = np.diff(row_edges)[:, np.newaxis], np.diff(column_edges)
+    blocks = order_blocks(row_blocks, column_blocks)
+    count, ports, elements = count_numbers(row_blocks, column_blocks, blocks)
+    weights = np.empty(count)
+    network = condense(sums, word_s, bit_s, blocks, elements, weights)
+    word_v, bit_v = recover(weights, row_blocks, column_blocks, blocks, ports, np.eye(row_blocks + column_blocks))
+    per_row, per_column = sums / rows_of, sums / columns_of
     word_part, bit_part = word_factors(per_row, word_ohm), bit_factors(per_column, bit_ohm)
-    missing = np.empty((row_blocks, column_blocks))
-    bit_residual, word_residual = (
-        np.empty((row_blocks, column_blocks, column_blocks)),
-        np.empty((column_blocks, row_blocks, row_blocks)),
-    )
+    missing = network[row_blocks:, :row_blocks].T / rows_of - per_row * word_part * bit_part
+    bit_residual, word_residual = bit_v[:, :, row_blocks:].copy(), word_v[:, :, :row_blocks].transpose(1, 0, 2).copy()
+    for b in range(column_blocks):
+        bit_residual[:, b, b] -= bit_part[:, b]
     for a in range(row_blocks):
-        for b in range(column_blocks):
-            direct = per_row[a, b] * word_part[a, b] * bit_part[a, b]
-            missing[a, b] = network[row_blocks + b, a] / (row_edges[a + 1] - row_edges[a]) - direct
-            missing[a, b] = max(missing[a, b], 0.0) / (column_edges[b + 1] - column_edges[b])
-            for output in range(column_blocks):
-                ladder_v = bit_part[a, b] if output == b else 0.0
-                bit_residual[a, b, output] = max(bit_v[a, b, row_blocks + output] - ladder_v, 0.0)
-            for driver in range(row_blocks):
-                ladder_v = word_part[a, b] if driver == a else 0.0
-                word_residual[b, a, driver] = max(word_v[a, b, driver] - ladder_v, 0.0)
-    return missing, bit_residual, word_residual
+        word_residual[:, a, a] -= word_part[a]
+    return np.maximum(missing, 0.0) / columns_of, np.maximum(bit_residual, 0.0), np.maximum(word_residual, 0.0)
 
 
-@njit(cache=True)
-def _shares(sources: Floats, edges: Indices, potentials: Floats) -> Floats:
+@njit(cache=True, nogil=True)
+def shares_of_lines(sources: Floats, edges: Indices, potentials: Floats) -> Floats:
     """Compute how much each line feeds into detours, relative to the mean line of its block.
 
     Args:
@@ -207,8 +187,9 @@ def _shares(sources: Floats, edges: Indices, potentials: Floats) -> Floats:
     shares = np.zeros((sources.shape[0], targets))
     mean = np.empty(targets)
     for a in range(edges.size - 1):
-        mean[:] = 0.0
         lines = edges[a + 1] - edges[a]
+        for target in range(targets):
+            mean[target] = 0.0
         for line in range(edges[a], edges[a + 1]):
             for b in range(sources.shape[1]):
                 for target in range(targets):
@@ -221,8 +202,10 @@ def _shares(sources: Floats, edges: Indices, potentials: Floats) -> Floats:
     return shares
 
 
-@njit(cache=True)
-def _add_detours(transfer_s: Floats, missing: Floats, row_shares: Floats, column_shares: Floats) -> None:
+@njit(cache=True, nogil=True)
+def add_detours(
+    transfer_s: Floats, missing: Floats, row_shares: Floats, column_shares: Floats, along_rows: Any, along_columns: Any
+) -> None:
     """Add the interpolated missing conductance times the shares of row and column to a transfer matrix.
 
     Args:
@@ -230,14 +213,16 @@ def _add_detours(transfer_s: Floats, missing: Floats, row_shares: Floats, column
         missing: missing transfer conductance per cell of each block, [row blocks, column blocks] float64, siemens.
         row_shares: [rows, column blocks] float64.
         column_shares: [columns, row blocks] float64.
+        along_rows: from `_interpolation_weights`, for the rows from the outputs on.
+        along_columns: from `_interpolation_weights`, for the columns.
 
     Reference:
         docs/wires.md, eq. (9).
     """
     rows, columns = transfer_s.shape
     row_blocks, column_blocks = missing.shape
-    from_below, row_first, row_second, row_fraction = _interpolation_weights(rows)
-    column_before, left, right, column_fraction = _interpolation_weights(columns)
+    from_below, row_first, row_second, row_fraction = along_rows
+    column_before, left, right, column_fraction = along_columns
     for i in range(rows):
         position = rows - 1 - i  # outputs are below
         a = row_blocks - 1 - from_below[position]
@@ -252,9 +237,10 @@ def _add_detours(transfer_s: Floats, missing: Floats, row_shares: Floats, column
             transfer_s[i, j] += max((lower * nearer + upper * farther) * by_row * by_column, 0.0)
 
 
-@njit(cache=True, nogil=True)
 def approximate(cells: Floats, word_line_ohm: float, bit_line_ohm: float, transfer_s: Floats) -> None:
     """Compute the approximate transfer matrix of one array; it is exact if one kind of line is ideal.
+
+    This is not compiled: Numba would compile each kernel again that is called here. All of them release the GIL.
 
     Args:
         cells: conductances, [rows, columns] float64, siemens.
@@ -268,15 +254,15 @@ def approximate(cells: Floats, word_line_ohm: float, bit_line_ohm: float, transf
     rows, columns = cells.shape
     word_part = word_factors(cells, np.full(columns, word_line_ohm))
     bit_part = bit_factors(cells, np.full(rows, bit_line_ohm))
-    for i in range(rows):
-        for j in range(columns):
-            transfer_s[i, j] = cells[i, j] * word_part[i, j] * bit_part[i, j]
+    np.multiply(cells, word_part, out=transfer_s)
+    transfer_s *= bit_part
     if word_line_ohm == 0.0 or bit_line_ohm == 0.0:
         return
     row_edges, column_edges = block_edges(rows), block_edges(columns)
     missing, bit_residual, word_residual = _detours(cells, word_line_ohm, bit_line_ohm, row_edges, column_edges)
-    by_row = _block_sums(cells, word_part, np.arange(rows + 1), column_edges)
-    by_column = _block_sums(cells, bit_part, row_edges, np.arange(columns + 1)).T.copy()
-    row_shares = _shares(by_row, row_edges, bit_residual)
-    column_shares = _shares(by_column, column_edges, word_residual)
-    _add_detours(transfer_s, missing, row_shares, column_shares)
+    by_row = block_sums(cells, word_part, np.arange(rows + 1), column_edges)
+    by_column = block_sums(cells, bit_part, row_edges, np.arange(columns + 1)).T.copy()
+    row_shares = shares_of_lines(by_row, row_edges, bit_residual)
+    column_shares = shares_of_lines(by_column, column_edges, word_residual)
+    along_rows, along_columns = _interpolation_weights(rows), _interpolation_weights(columns)
+    add_detours(transfer_s, missing, row_shares, column_shares, along_rows, along_columns)

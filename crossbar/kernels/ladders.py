@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def word_factors(cells: Floats, segment_ohm: Floats) -> Floats:
     """Compute the potential at each cell of a word line that is driven with 1 V at its left end, with bit lines at 0 V.
 
@@ -44,7 +44,7 @@ def word_factors(cells: Floats, segment_ohm: Floats) -> Floats:
     return factors
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def bit_factors(cells: Floats, segment_ohm: Floats) -> Floats:
     """Compute the potential at each cell of a bit line with 1 V at its lower end, with word lines at 0 V.
 
@@ -102,7 +102,7 @@ def line_potentials(cells: Floats, segment_ohm: float, far_v: Floats, end_v: flo
     return potentials
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def bit_line_potentials(cells: Floats, segment_ohm: float, voltages_v: Floats) -> Floats:
     """Compute the potentials of bit lines that are crossed by ideal word lines.
 
@@ -123,7 +123,7 @@ def bit_line_potentials(cells: Floats, segment_ohm: float, voltages_v: Floats) -
     return potentials
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def column_currents(voltages_v: Floats, transfer_s: Floats) -> Floats:
     """Multiply voltages by a transfer matrix, adding rows from first to last.
 

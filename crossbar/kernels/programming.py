@@ -15,7 +15,9 @@ from crossbar.kernels.normals import philox, unit
 
 @njit(cache=True, nogil=True)
 def program_cells(first: int, last: int, target: Any, statistics: Any, reading: Any, written: Any) -> None:
-    """Program words of one slice and store what its channel multiplies.
+    """Program words of one slice and store what its channel multiplies, or the conductances, or both.
+
+    Both are in one kernel, because drawing cells is most of it, and would be compiled twice.
 
     Args:
         first: first word.
@@ -23,7 +25,7 @@ def program_cells(first: int, last: int, target: Any, statistics: Any, reading: 
         target: the `Slice`.
         statistics: the `CellStatistics`.
         reading: the channel's `Reading`.
-        written: the `Written`; all fields are overwritten for these words.
+        written: the `Written`; all fields are overwritten for these words. What is empty is not computed.
     """
     for word in range(first, last):
         _program_word(word, target, statistics, reading, written)
@@ -35,8 +37,12 @@ def _program_word(word: int, target: Any, statistics: Any, reading: Any, written
     top, writes = np.float32(0), 0
     rows = slice(word * WORD, (word + 1) * WORD)
     written.row_sums[rows] = 0.0
-    for tile in range(written.cells.shape[0]):
+    for tile in range(target.column_of.size // LANES):
         writes += draw_chunk(word, tile, target, statistics, chunk)
+        if written.plus.size > 0:
+            _keep_conductances(word, tile, target, chunk, written.plus, written.minus)
+        if written.cells.size == 0:
+            continue
         for i in range(CHUNK):
             exists = (chunk.codes[i] & NO_CELL) == 0
             flat[i] = chunk.plus[i] if exists else np.float32(0)
@@ -131,27 +137,13 @@ def _store_masks(codes: Any, plus: Any, minus: Any) -> None:
             minus[lane] |= ((states & np.uint32(MINUS_BIT)) >> np.uint32(1)) << np.uint32(k)
 
 
-@njit(cache=True, nogil=True)
-def draw_conductances(first: int, last: int, target: Any, statistics: Any, plus: Any, minus: Any) -> None:
-    """Draw the conductances of words of one slice.
-
-    Args:
-        first: first word.
-        last: end of the words (exclusive).
-        target: the `Slice`.
-        statistics: the `CellStatistics`.
-        plus: conductances of PLUS cells, [in, out] float32, steps; overwritten.
-        minus: conductances of MINUS cells, [in, out] float32, steps; overwritten.
-    """
-    chunk = new_chunk()
-    for word in range(first, last):
-        for tile in range(target.column_of.size // LANES):
-            draw_chunk(word, tile, target, statistics, chunk)
-            for i in range(CHUNK):
-                row, column = target.row_of[word * WORD + i // LANES], target.column_of[tile * LANES + i % LANES]
-                if row >= 0 and column >= 0:
-                    plus[row, column] = chunk.plus[i]
-                    minus[row, column] = chunk.minus[i]
+@spliced
+def _keep_conductances(word: int, tile: int, target: Any, chunk: Any, plus: Any, minus: Any) -> None:
+    for i in range(CHUNK):
+        row, column = target.row_of[word * WORD + i // LANES], target.column_of[tile * LANES + i % LANES]
+        if row >= 0 and column >= 0:
+            plus[row, column] = chunk.plus[i]
+            minus[row, column] = chunk.minus[i]
 
 
 @njit(cache=True, nogil=True)

@@ -279,7 +279,8 @@ def _sum_tile(tile: int, group: int, stored: Any, pulses: Any, storage: Any, out
     joined = np.empty(conversions * LANES, np.int32)
     for v in range(pulses.words.shape[0]):
         if stored.route == LEVELS:
-            joined[:] = sums[v * width : (v + 1) * width]
+            for i in range(width):  # a slice that is assigned takes seconds to compile, for its error message
+                joined[i] = sums[v * width + i]
         else:
             join_planes(sums, v * width, pulses.first_bits, joined)
         for conversion in range(conversions):

@@ -19,6 +19,16 @@ from typing import Any
 import numba
 
 _chosen: ContextVar[int | None] = ContextVar("threads", default=None)
+_awaited: list[Callable[[], None]] = []
+
+
+def before_next_loop(wait: Callable[[], None]) -> None:
+    """Call a function before the next loop starts, once.
+
+    Args:
+        wait: Function that waits until the kernels of the loop are compiled.
+    """
+    _awaited.append(wait)
 
 
 def max_threads() -> int:
@@ -56,6 +66,8 @@ def run_in_ranges(work: Callable[..., None], size: int, min_items: int, *argumen
         min_items: fewest items for which a thread, which costs about 0.1 ms, pays off.
         *arguments: passed on to `work`.
     """
+    while _awaited:
+        _awaited.pop()()
     limit = max_threads()
     ranges = max(1, min(_chosen.get() or limit, size // max(min_items, 1)))
     if ranges == 1:

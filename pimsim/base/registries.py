@@ -13,7 +13,6 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
 from pimsim.base.errors import ConfigError, PluginError, Problem, did_you_mean, printable, show
@@ -263,6 +262,8 @@ def load_entry_points(group: str) -> None:
     if group in _LOADED:
         return
     _LOADED.add(group)
+    from importlib.metadata import entry_points  # lazy: a name that is shipped needs none
+
     for entry_point in entry_points(group=group):
         package = f"{entry_point.dist.name} {entry_point.dist.version}" if entry_point.dist else entry_point.value
         try:

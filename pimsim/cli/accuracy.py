@@ -181,11 +181,12 @@ def _evaluated(
     Returns:
         The study, and a message about its interruption; the message is empty if the study is complete.
     """
+    from pimsim.cli.kernel_compiling import kernels_of
     from pimsim.present.text.tables import progress_bar
     from pimsim.studies.accuracy.parameter_study import AccuracyInterrupted, vary_accuracy
 
     try:
-        with progress_bar("windows of text", at_first="loading kernels (compiled on first use)") as progress:
+        with kernels_of(config), progress_bar("windows of text", at_first="loading kernels") as progress:
             return vary_accuracy(config, varied, seed=seed, threads=threads, progress=progress), ""
     except AccuracyInterrupted as interrupted:
         done = len(interrupted.study.points)

@@ -53,6 +53,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "results": ("pimsim.cli.results", "Analyse the points of a sweep or a search."),
         "import": ("pimsim.cli.import_config", "Convert configs of other simulators."),
         "trace": ("pimsim.cli.trace", "Write and show traces, the ops that a model computes."),
+        "warm-up": ("pimsim.cli.warm_up", "Compile the kernels now, so that no later command waits for it."),
     }
 )
 """Module and summary of each command, in the order of `pimsim --help`."""

@@ -54,13 +54,14 @@ def array(
         from pimsim.studies.array.weight_files import read_weights
 
         matrix = read_weights(weights)
+    from pimsim.cli.kernel_compiling import kernels_of
     from pimsim.present.text.tables import progress_bar
     from pimsim.studies.array.array_options import ArrayStudyOptions
     from pimsim.studies.array.array_study import study_array
 
     name = None if weights is None else weights.name
     options = ArrayStudyOptions(rows=rows, columns=columns, vectors=vectors, chips=chips, seed=seed, matrix=name)
-    with progress_bar("chip simulations", at_first="loading kernels (compiled on first use)") as progress:
+    with kernels_of(loaded), progress_bar("chip simulations", at_first="loading kernels") as progress:
         study = study_array(loaded, matrix, options=options, progress=progress)
     _present(study, json, csv, plots)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from workloads.huggingface import read_model_config
 from workloads.models import ModelSpec, find_model
 from workloads.shipped import network_folder, shipped_networks
 from workloads.workload_errors import UnknownModelError
@@ -91,7 +90,11 @@ def named_spec(name: str) -> ModelSpec:
     Raises:
         WorkloadError: If the model is unknown, or its file cannot be read or is not supported.
     """
-    return read_model_config(network_folder(name)) if has_file(name) else find_model(name)
+    if not has_file(name):
+        return find_model(name)
+    from workloads.huggingface import read_model_config  # lazy: few configs name a model that has a file
+
+    return read_model_config(network_folder(name))
 
 
 def shadowed_folder(name: str, within: Path = Path()) -> str:

@@ -20,6 +20,8 @@ from pimsim.steps.step_tree import (
     Work,
 )
 
+_new = tuple.__new__
+
 
 @dataclass(slots=True)
 class Walk:
@@ -91,7 +93,8 @@ class Walk:
         self.parts_ps[step.part] += end_ps - start_ps
         self.executions[step] += step.repeat * self.copies * self.rounds
         start, end = start_ps - self.origin_ps, end_ps - self.origin_ps
-        self.spans.append(SpanRecord(step.part, step.label, start, end, step.repeat, self.copies, self.rounds))
+        # The constructor of a NamedTuple takes three times as long, and there is a span for each hop of each matrix.
+        self.spans.append(_new(SpanRecord, (step.part, step.label, start, end, step.repeat, self.copies, self.rounds)))
 
     def branch(self, work: Work) -> Process:
         """Walk a node that is neither a step nor a sequence nor a loop.

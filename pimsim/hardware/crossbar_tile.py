@@ -123,8 +123,11 @@ class CrossbarTile(ArrayPasses, MatrixTile):
         Returns:
             Bits in tile order.
         """
-        config = self.config
-        return tuple(sent_columns(config, use) * tile_bits(config, use, input_bits) for use in grid.tile_uses)
+        config, bits = self.config, dict[int, int]()  # by identity: hundreds of tiles share a few uses
+        for use in grid.tile_uses:
+            if id(use) not in bits:
+                bits[id(use)] = sent_columns(config, use) * tile_bits(config, use, input_bits)
+        return tuple(bits[id(use)] for use in grid.tile_uses)
 
     def _tile(self, use: TileUse, input_bits: int) -> Work:
         writes, reads = self._output_accesses(use, input_bits)

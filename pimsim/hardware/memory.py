@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pimsim.base.units import to_ps
-from pimsim.config.schema import MemoryConfig
+from pimsim.config.schema import DramConfig, MemoryConfig
 from pimsim.hardware.component import Area, ceil_div
-from pimsim.hardware.shared.bank_refresh import bank_refresh, check_standard
-from pimsim.hardware.shared.dram import Dram
 from pimsim.hardware.shared.medium import Medium
 from pimsim.steps.step_tree import Counts, Identical, Sequence, Step, Work
+
+if TYPE_CHECKING:
+    from pimsim.hardware.shared.bank_refresh import BankRefresh
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class Memory:
 
     def __post_init__(self) -> None:
         if self.config.dram:
+            from pimsim.hardware.shared.bank_refresh import check_standard  # lazy, as `_bank_refresh`
+
             check_standard(self.config.dram)
 
     @property
@@ -87,7 +90,7 @@ class Memory:
         dram = self.config.dram
         if dram is None:
             return peak
-        return peak * dram.stream_efficiency * (bank_refresh(dram).efficiency if dram.refresh == "per_bank" else 1)
+        return peak * dram.stream_efficiency * (_bank_refresh(dram).efficiency if dram.refresh == "per_bank" else 1)
 
     def work(self, share: MemoryShare) -> Work:
         """Return, per request, one step for the access latency, one per full block and one for the remaining bytes.
@@ -173,7 +176,11 @@ class Memory:
         Reference:
             docs/memory.md.
         """
-        return Dram(self.config, self.name) if self.config.dram else None
+        if self.config.dram is None:
+            return None
+        from pimsim.hardware.shared.dram import Dram  # lazy, as `_bank_refresh`
+
+        return Dram(self.config, self.name)
 
     def action_energies_j(self) -> Mapping[str, float]:
         """Return the energy per bit and, with a timing table, per row activation.
@@ -220,5 +227,12 @@ class Memory:
             return self.config.background_w / self.units
         channels = self.config.channels * dram.pseudo_channels
         # Refreshes of all banks one after another have, per round, the energy of one refresh of all banks.
-        interval_s = bank_refresh(dram).round_s if dram.refresh == "per_bank" else dram.trefi_s
+        interval_s = _bank_refresh(dram).round_s if dram.refresh == "per_bank" else dram.trefi_s
         return self.config.background_w + channels * dram.refresh_energy_j / interval_s
+
+
+def _bank_refresh(dram: DramConfig) -> BankRefresh:
+    # Lazy: few memories have a timing table, and the model of one takes 10 ms to import, a thirtieth of a short run.
+    from pimsim.hardware.shared.bank_refresh import bank_refresh
+
+    return bank_refresh(dram)

@@ -120,16 +120,24 @@ def weight_grid(in_features: int, out_features: int, rows: int, columns: int, pe
     used_columns = [min(columns, out_features - block * columns) for block in range(column_blocks)]
     kinds: Counter[TileUse] = Counter()
     inputs, in_order = [], []
+    alike: dict[int, tuple[TileUse, int]] = {}  # by the row block of the first pair, without the last column block
     for first in range(0, pairs, pes_per_tile):
-        blocks = [divmod(index, row_blocks) for index in range(first, min(first + pes_per_tile, pairs))]
-        pairs_used = tuple(PairUse(used_rows[row], used_columns[column]) for column, row in blocks)
-        added: Counter[int] = Counter()
-        for column, row in blocks:
-            added[column] += used_rows[row]
-        use = TileUse(pairs_used, sum(used_columns[column] for column in added), max(added.values()))
-        kinds[use] += 1
-        in_order.append(use)
-        inputs.append(sum(used_rows[row] for row in {row for _, row in blocks}))
+        end = min(first + pes_per_tile, pairs)
+        place = first % row_blocks if end <= pairs - row_blocks else -1
+        known = alike.get(place)
+        if known is None:
+            blocks = [divmod(index, row_blocks) for index in range(first, end)]
+            pairs_used = tuple(PairUse(used_rows[row], used_columns[column]) for column, row in blocks)
+            added: Counter[int] = Counter()
+            for column, row in blocks:
+                added[column] += used_rows[row]
+            use = TileUse(pairs_used, sum(used_columns[column] for column in added), max(added.values()))
+            known = use, sum(used_rows[row] for row in {row for _, row in blocks})
+            if place >= 0:
+                alike[place] = known
+        kinds[known[0]] += 1
+        in_order.append(known[0])
+        inputs.append(known[1])
     return WeightGrid(in_features, out_features, pairs, tuple(kinds.items()), tuple(inputs), tuple(in_order))
 
 

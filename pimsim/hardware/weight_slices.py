@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import get_args
 
-from crossbar.params import CrossbarParams, WeightAlphabet
+from crossbar.params import CrossbarParams, EncodingParams, WeightAlphabet
 from pimsim.config.schema import CrossbarConfig
 from pimsim.steps.step_tree import Copies, Identical, Parallel, Work
 
@@ -48,7 +48,7 @@ def cell_read(pair: CrossbarParams, weights: str) -> str:
     Returns:
         "cell_read", or the same with the alphabet, if its cells have another mean conductance than the machine's.
     """
-    same = _holding(pair, weights).encoding.mean_level == pair.encoding.mean_level
+    same = _mean_level(pair.encoding, weights) == pair.encoding.mean_level
     return "cell_read" if same else f"cell_read_{weights}"
 
 
@@ -64,10 +64,30 @@ def cell_read_energies_j(pair: CrossbarParams) -> dict[str, float]:
     Reference:
         docs/model.md, eq. (16).
     """
-    others = {
-        cell_read(pair, weights): _holding(pair, weights).cell_read_energy_j for weights in get_args(WeightAlphabet)
-    }
+    others = {name: pair.read_energy_j(level) for name, level in _levels_by_read(pair.encoding)}
     return others | {"cell_read": pair.cell_read_energy_j}
+
+
+@lru_cache(maxsize=64)
+def _levels_by_read(encoding: EncodingParams) -> tuple[tuple[str, float | None], ...]:
+    """Return the name of the action that reads a cell of each alphabet, with the mean level of these cells.
+
+    Args:
+        encoding: Encoding of the machine's weights.
+
+    Returns:
+        A pair for each alphabet.
+    """
+    levels = {weights: _mean_level(encoding, weights) for weights in get_args(WeightAlphabet)}
+    return tuple(
+        ("cell_read" if level == encoding.mean_level else f"cell_read_{weights}", level)
+        for weights, level in levels.items()
+    )
+
+
+@lru_cache(maxsize=256)
+def _mean_level(encoding: EncodingParams, weights: str) -> float | None:
+    return encoding.model_copy(update={"weights": weights}).mean_level
 
 
 def _holding(pair: CrossbarParams, weights: str) -> CrossbarParams:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from pimsim.hardware.machine import build_machine
 from pimsim.mapping.pass_options import number_formats
 from pimsim.results.accounting import Accounting
 from pimsim.simulation import make_trace, simulate
+from pimsim.steps.records import Profile
 from pimsim.studies.sweep.measure.accuracy_metrics import MODEL_METRICS, files_digest
 from pimsim.studies.sweep.measure.metrics import METRICS, Metric, Result
 from pimsim.studies.sweep.running.code_version import code_hash
@@ -31,12 +32,12 @@ from pimsim.studies.sweep.space.sweep_space import Space
 from workloads.trace import Trace
 
 MAX_ERROR_CHARS = 400
-MAX_MEMO_ENTRIES = 50_000
-"""Maximum number of memo entries that a process keeps: about 2 KB each without their spans, 100 MB in total."""
+MAX_MEMO_ENTRIES = 40_000
+"""Maximum number of memo entries that a process keeps: about 2.5 KB each without their spans, 100 MB in total."""
 MAX_TRACES = 64
-POINTS_BETWEEN_TRIMS = 64
+POINTS_BETWEEN_TRIMS = 16
 """Number of points after which the memo is trimmed. Spans are most of the memory of a run, about 200 KB; dropping them
-after every point would take longer than the point itself."""
+after every point takes longer."""
 
 
 TraceKey = tuple[WorkloadConfig, int, int]
@@ -226,6 +227,25 @@ def accounting_of(config: Config) -> Accounting:
         return Accounting()
 
 
+class _Hashed:
+    """A component as a key: hashing one, with its section of the config, takes longer than finding it.
+
+    Attributes:
+        component: The component.
+    """
+
+    __slots__ = ("_hash", "component")
+
+    def __init__(self, component: Any) -> None:
+        self.component, self._hash = component, hash(component)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Hashed) and bool(self.component == other.component)
+
+
 class _ComponentMemos:
     """Memos of simulated steps by component. The least recently used components are dropped first.
 
@@ -235,7 +255,10 @@ class _ComponentMemos:
     """
 
     def __init__(self) -> None:
-        self._memos: OrderedDict[Any, dict[Any, MemoEntry]] = OrderedDict()
+        self._memos: dict[_Hashed, dict[Any, MemoEntry]] = {}
+        """By component, the least recently used first. Iterating over an OrderedDict would hash each key again."""
+        self._used: dict[int, dict[Any, MemoEntry]] = {}
+        """Memos since the last trim, by identity: only these can have new entries."""
         self._points_since_trim = 0
 
     def memo(self, config: Config) -> Memo:
@@ -254,21 +277,30 @@ class _ComponentMemos:
             return {}
         memo: Memo = {}
         for component in build_machine(config.machine).components():
-            memo[component.name] = self._memos.setdefault(component, {})
-            self._memos.move_to_end(component)
+            key = _Hashed(component)
+            entries = memo[component.name] = self._memos[key] = self._memos.pop(key, {})
+            self._used[id(entries)] = entries
         return memo
 
     def _trim(self) -> None:
         """Drop spans, which no metric needs, and the memos of components beyond `MAX_MEMO_ENTRIES`."""
         self._points_since_trim = 0
-        for entries in self._memos.values():
+        for entries in self._used.values():
             for entry in entries.values():
-                if entry.profile is not None and entry.profile.spans:
-                    entry.profile = replace(entry.profile, spans=())
-        count = sum(map(len, self._memos.values()))
-        while count > MAX_MEMO_ENTRIES:
-            _, entries = self._memos.popitem(last=False)
-            count -= len(entries)
+                if (full := entry.profile) is not None and full.spans:
+                    entry.profile = Profile(
+                        full.duration_ps, full.busy_ps, full.parts_ps, full.counts, (), full.contended_for
+                    )
+        self._used.clear()
+        excess = sum(map(len, self._memos.values())) - MAX_MEMO_ENTRIES
+        oldest = []
+        for key, entries in self._memos.items():
+            if excess <= 0:
+                break
+            excess -= len(entries)
+            oldest.append(key)
+        for key in oldest:
+            del self._memos[key]
 
 
 def _metric(name: str) -> Metric:

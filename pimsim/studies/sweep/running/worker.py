@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -15,6 +16,8 @@ from pimsim.studies.sweep.space.sweep_space import Space
 
 Numbered = tuple[int, Outcome]
 """Number of a point and its outcome."""
+NEW_OBJECTS = 50_000
+"""Objects between two searches for unused cycles, as in the main process: what a point makes is freed without them."""
 
 _plans: dict[str, Plan] = {}
 _evaluators: dict[str, Evaluator] = {}
@@ -31,6 +34,8 @@ def start(name: str, plan: Plan) -> None:
     # The terminal sends Ctrl-C to all processes. Only the main process handles it, and stops the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    gc.freeze()  # what is imported stays
+    gc.set_threshold(NEW_OBJECTS, *gc.get_threshold()[1:])
     _plans[name] = plan
 
 

@@ -1,0 +1,80 @@
+"""`pimsim warm-up`: compile the kernels, for images and clusters."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+
+from pimsim.base.errors import OutputError
+from pimsim.cli.completion import one_of
+from pimsim.cli.exits import refuse
+from pimsim.cli.lazy_group import command_app
+from pimsim.cli.options import JsonOption
+
+app = command_app()
+
+KERNEL_MODULES = ("crossbar.kernels.array_parts",)
+"""Modules whose `PARTS` are compiled."""
+GROUPS = {
+    "arrays": "drawing, programming and multiplication of 16-bit cells (array, accuracy, sweeps of their metrics)",
+    "wires": "resistive lines, in addition to `arrays`",
+    "wide": "cells whose two states are nearly equal, in addition to `arrays`",
+}
+"""Groups of kernels, and what needs them."""
+
+
+@app.command(name="warm-up", epilog="Example: pimsim warm-up arrays wires")
+def warm_up(
+    groups: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[GROUP]...",
+            help=f"Groups of kernels: {', '.join(GROUPS)}. Default: all.",
+            show_default=False,
+            autocompletion=one_of(*GROUPS),
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Compile kernels into Numba's cache, one process per core, and say where the cache is.
+
+    NUMBA_CACHE_DIR names another folder for it. Kernels that are in the cache are left as they are. They are compiled
+    for the processor of this machine: others compile their own.
+    """
+    from crossbar.kernels.warming import Compilation, cache_folder, estimated_seconds, is_compiled
+    from pimsim.present.formats import to_json
+    from pimsim.present.text.tables import progress_bar
+
+    for name in groups or ():
+        if name not in GROUPS:
+            near = get_close_matches(name, GROUPS, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            refuse(f"there is no group of kernels {name!r}; the groups are {', '.join(GROUPS)}{hint}")
+    parts = [part for module in KERNEL_MODULES for part in import_module(module).PARTS]
+    wanted = [part for part in parts if not groups or part.group in groups]
+    missing = [part for part in wanted if not is_compiled(part)]
+    label = f"compiling kernels, once (about {estimated_seconds(missing):.0f} s)"
+    if missing:
+        with Compilation(missing) as compilation, progress_bar(label) as progress:
+            compilation.wait(progress)
+        if compilation.failure:
+            raise OutputError(f"kernels cannot be compiled: {compilation.failure}")
+    rows: list[dict[str, Any]] = [
+        {
+            "group": group,
+            "kernels": sum(len(part.calls()) for part in wanted if part.group == group),
+            "compiled": sum(len(part.calls()) for part in missing if part.group == group),
+        }
+        for group in dict.fromkeys(part.group for part in wanted)
+    ]
+    folders = sorted({cache_folder(part) for part in wanted})
+    if json:
+        typer.echo(to_json({"groups": rows, "cache": folders}))
+        return
+    for row in rows:
+        state = f"{row['compiled']} compiled now" if row["compiled"] else "already compiled"
+        typer.echo(f"{row['group']}: {row['kernels']} kernels, {state}")
+    typer.echo(f"cache: {', '.join(folders)}")
