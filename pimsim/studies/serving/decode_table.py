@@ -16,7 +16,7 @@ from operator import add
 
 from pimsim.base.units import ps_to_s
 from pimsim.results.memory_traffic import MemoryTraffic
-from pimsim.studies.serving.number_column import NumberColumn, columns_of
+from pimsim.studies.serving.number_column import NumberColumn
 from pimsim.studies.serving.simulated_slice import Slice
 from pimsim.studies.serving.step_cost import StepCost
 
@@ -35,21 +35,21 @@ class ContextRun:
 
     __slots__ = (
         *("dynamic_j", "dynamic_sums", "first", "latencies_ps", "latency_sums_ps", "leakage_j", "leakage_sums"),
-        *("traffic", "traffic_sums", "used"),
+        *("length", "traffic", "traffic_sums", "used"),
     )
 
     def __init__(self, first: int) -> None:
         self.first = first
         self.latencies_ps = NumberColumn()
         self.dynamic_j, self.leakage_j = array("d"), array("d")
-        self.traffic: Sequence[NumberColumn] = columns_of(len(TRAFFIC_COLUMNS))
-        self.traffic_sums: Sequence[list[float]] = [[0] for _ in TRAFFIC_COLUMNS]
+        self.length = 0
+        """Number of contexts."""
+        self.traffic: dict[int, NumberColumn] = {}
+        self.traffic_sums: dict[int, list[float]] = {}
+        """By place in `TRAFFIC_COLUMNS`, of the kinds that there are."""
         self.latency_sums_ps, self.dynamic_sums, self.leakage_sums = [0], [0], [0]
         self.used: Counter[int] = Counter()
         """Changes of the number of uses by context, counted from `first`."""
-
-    def __len__(self) -> int:
-        return len(self.dynamic_j)
 
     def append(self, each: Slice) -> None:
         """Add the slice of the next context.
@@ -60,10 +60,15 @@ class ContextRun:
         self.latencies_ps.append(each.latency_ps)
         self.dynamic_j.append(each.dynamic_j)
         self.leakage_j.append(each.leakage_j)
-        for column, sums, name in zip(self.traffic, self.traffic_sums, TRAFFIC_COLUMNS, strict=True):
+        for kind, name in enumerate(TRAFFIC_COLUMNS):
             moved = getattr(each.traffic, name)
-            column.append(moved)
-            sums.append(sums[-1] + moved)
+            if moved and kind not in self.traffic:
+                self.traffic[kind], self.traffic_sums[kind] = NumberColumn(), [0] * (self.length + 1)
+                self.traffic[kind].extend([0] * self.length)
+            if kind in self.traffic:
+                self.traffic[kind].append(moved)
+                self.traffic_sums[kind].append(self.traffic_sums[kind][-1] + moved)
+        self.length += 1
         self.latency_sums_ps.append(self.latency_sums_ps[-1] + each.latency_ps)
         self.dynamic_sums.append(self.dynamic_sums[-1] + int(ldexp(each.dynamic_j, SCALE_BITS)))
         self.leakage_sums.append(self.leakage_sums[-1] + int(ldexp(each.leakage_j, SCALE_BITS)))
@@ -81,10 +86,6 @@ class DecodeTable:
         self._slice_of, self._cheap_from = slice_of, cheap_from
         self._runs: list[ContextRun] = []
 
-    def __len__(self) -> int:
-        """Return the number of slices in all runs."""
-        return sum(map(len, self._runs))
-
     def at(self, context: int) -> tuple[ContextRun, int]:
         """Return a run that contains a context, or can be continued with it.
 
@@ -95,7 +96,7 @@ class DecodeTable:
             The run, and the place of the context in it.
         """
         for run in self._runs:
-            if run.first <= context <= run.first + len(run):
+            if run.first <= context <= run.first + run.length:
                 return run, context - run.first
         slice_of_it = self._slice_of(context)  # it may lead to a fit
         first = self._cheap_from(context)
@@ -113,7 +114,7 @@ class DecodeTable:
             run: A run of this table.
             length: Number of contexts that it has to have.
         """
-        for context in range(run.first + len(run), run.first + length):
+        for context in range(run.first + run.length, run.first + length):
             run.append(self._slice_of(context))
 
     def take_uses(self) -> Iterator[tuple[tuple[tuple[int, float], ...], int]]:
@@ -199,7 +200,7 @@ class StretchRows:
         Returns:
             Bytes.
         """
-        columns = [(run.traffic[kind].values, place) for run, place in self.parts]
+        columns = [(run.traffic[kind].values, place) for run, place in self.parts if kind in run.traffic]
         return _sums(columns, first, steps, getattr(self.weights.traffic, TRAFFIC_COLUMNS[kind]))
 
 
@@ -238,7 +239,7 @@ class DecodeStretch:
         """
         if steps > self._extended:
             for table, run, place in self._groups:
-                if len(run) < place + steps:
+                if run.length < place + steps:
                     table.extend(run, place + steps)
             self._extended = steps
         total_ps = steps * self.weights.latency_ps
@@ -312,10 +313,17 @@ class DecodeStretch:
         Returns:
             Bytes by kind, in the order of `TRAFFIC_COLUMNS`.
         """
-        totals = [steps * getattr(self.weights.traffic, name) for name in TRAFFIC_COLUMNS]
+        moved = self.weights.traffic
+        totals = [
+            steps * moved.weight_read_bytes,
+            steps * moved.kv_read_bytes,
+            steps * moved.kv_write_bytes,
+            steps * moved.embedding_read_bytes,
+            steps * moved.other_read_bytes,
+            steps * moved.other_write_bytes,
+        ]
         for run, place in self.rows.parts:
-            sums = run.traffic_sums
-            for kind, total in enumerate(sums):
+            for kind, total in run.traffic_sums.items():
                 totals[kind] += total[place + steps] - total[place]
         return totals
 

@@ -127,6 +127,7 @@ class StepCosts:
         """Iterations that are simulated in full because they came before `serving.max_simulated_steps` was reached."""
         self._interpolates = False
         self._slices = SerialSlices(self._config, self.spec, self._reach, self._simulated_term)
+        self._kv_bytes: dict[int, int] = {}
         self._samples: list[tuple[Groups, int, StepCost]] = []
         self._stride, self._seen = 1, 0
         self.whole_power_w = 0.0
@@ -261,7 +262,10 @@ class StepCosts:
         Returns:
             Bytes.
         """
-        return self._options["kv"].largest_bytes(self.spec, context)
+        found = self._kv_bytes.get(context)
+        if found is None:
+            found = self._kv_bytes[context] = self._options["kv"].largest_bytes(self.spec, context)
+        return found
 
     @property
     def idle_power_w(self) -> float:
@@ -306,7 +310,8 @@ class StepCosts:
         if sum(map(len, self._memo.values())) >= MAX_MEMO_ENTRIES:
             self._memo.clear()
         with as_input_error():
-            trace, complete = build(self._options), build(self._everything)
+            trace = build(self._options)
+            complete = trace if self._everything == self._options else build(self._everything)
         return simulate(self._config, trace, memo=self._memo, complete=complete)
 
     def _simulated_term(self, build: Callable[[PassOptions], Trace]) -> tuple[RunResult, int]:

@@ -39,11 +39,11 @@ class SerialSlices:
 
     def __len__(self) -> int:
         """Return the number of slices that are kept."""
-        families = (*self._weights.values(), *self._prompts.values(), *self._decodes.values())
-        return sum(map(len, families)) + len(self._chunks)
+        return self._figures.made
 
     def clear(self) -> None:
         """Forget all slices, so that the numbers of accounting terms are no longer used."""
+        self._figures.made = 0
         self._weights: dict[int, SliceFamily] = {}
         self._prompts: dict[int, SliceFamily] = {}
         self._decodes: dict[int, SliceFamily] = {}

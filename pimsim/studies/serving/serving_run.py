@@ -12,6 +12,7 @@ from pimsim.base.plugins import plugin_records
 from pimsim.base.shipped_files import find_requests
 from pimsim.base.units import ps_to_s, to_ps
 from pimsim.config.schema import Config
+from pimsim.engine.collecting import few_collections
 from pimsim.hardware.machine import build_machine
 from pimsim.hardware.technology import technology_notes
 from pimsim.importers.request_traces.request_trace import RequestTrace
@@ -174,7 +175,8 @@ def serve(
     scheduler = Scheduler(arrivals, limits, cost_of, stretches=costs)
     costs.accounting()  # drops that of an earlier run with the same costs, which may have failed
     try:
-        scheduler.run(progress)
+        with few_collections():
+            scheduler.run(progress)
         check = costs.check()
     except KeyboardInterrupt:
         if not scheduler.finished:

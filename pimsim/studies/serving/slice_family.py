@@ -90,10 +90,6 @@ class SliceFamily:
         self._asked, self._tries = 0, 0
         self._next_try = FIRST_TRY_OF_DIFFERENCES if base else FIRST_TRY
 
-    def __len__(self) -> int:
-        """Return the number of slices that are kept."""
-        return len(self._known)
-
     def cheap_from(self, number: int) -> int:
         """Return the smallest number from which on, up to `number`, no slice needs a simulation.
 

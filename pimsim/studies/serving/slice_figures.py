@@ -34,6 +34,8 @@ class SliceFigures:
         self._units: dict[str, int] = {}
         self._counts = 1 + len(_TRAFFIC) + len(self._leaking)
         """Place of the first action count in a sample."""
+        self.made = 0
+        """Number of slices that were made."""
         self.periods = periods_of(self._sizes())
         """Periods to try for fits."""
 
@@ -70,6 +72,7 @@ class SliceFigures:
         Returns:
             The slice.
         """
+        self.made += 1
         latency_ps = sample[0]
         counts = sample[self._counts :]
         dynamic_j = math.fsum([n * energy_j for n, energy_j in zip(counts, self._energies_j, strict=True) if n])
