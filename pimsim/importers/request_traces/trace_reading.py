@@ -29,7 +29,6 @@ from workloads.requests import (
     check_requests,
     parse_requests,
 )
-from workloads.text_tokens import FILE_NAME, load_tokenizer
 from workloads.untrusted_files import printable, read_file
 from workloads.workload_errors import RequestError, WorkloadError
 
@@ -52,6 +51,8 @@ def read_request_trace(
     Raises:
         WorkloadInputError: If the file cannot be read, its content is not valid, or an option does not suit it.
     """
+    from workloads.text_tokens import FILE_NAME, load_tokenizer  # it loads NumPy, a tenth of a second
+
     try:
         with open_records(path) as stream:
             if _is_strict(stream):
