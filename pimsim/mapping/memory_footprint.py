@@ -127,7 +127,11 @@ def spilled_activations(config: Config, trace: Trace, plan: TilePlan) -> Callabl
     if config.mapping.projection_activations != "global_buffer" or not buffer_bytes:
         return lambda vectors: 0
     blocks = [
-        (block, sum(layer.repeat for layer in layers), batches * live_bits(block.ops, entering, sum_widths(config, block.ops)))
+        (
+            block,
+            sum(layer.repeat for layer in layers),
+            batches * live_bits(block.ops, entering, sum_widths(config, block.ops)),
+        )
         for block, layers, entering in zip(trace.blocks, plan.blocks, _block_inputs(trace), strict=True)
     ]
     return lambda vectors: sum(

@@ -51,8 +51,6 @@ def read_request_trace(
     Raises:
         WorkloadInputError: If the file cannot be read, its content is not valid, or an option does not suit it.
     """
-    from workloads.text_tokens import FILE_NAME, load_tokenizer  # it loads NumPy, a tenth of a second
-
     try:
         with open_records(path) as stream:
             if _is_strict(stream):
@@ -119,6 +117,8 @@ def _token_counter(
         if tokenizer is not None:
             raise WorkloadInputError(_useless_tokenizer(stream.source, known))
         return None
+    from workloads.text_tokens import FILE_NAME, load_tokenizer  # with NumPy, which takes a tenth of a second
+
     if tokenizer is None:
         stream.refuse(
             f"is {known.title_with_article}, which has texts: its tokens are counted by a tokenizer; give its "

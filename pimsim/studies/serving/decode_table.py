@@ -85,6 +85,8 @@ class DecodeTable:
     def __init__(self, slice_of: Callable[[int], Slice], cheap_from: Callable[[int], int]) -> None:
         self._slice_of, self._cheap_from = slice_of, cheap_from
         self._runs: list[ContextRun] = []
+        self._cheap: dict[int, ContextRun] = {}
+        """Runs from the first context of a fit on."""
 
     def at(self, context: int) -> tuple[ContextRun, int]:
         """Return a run that contains a context, or can be continued with it.
@@ -95,17 +97,24 @@ class DecodeTable:
         Returns:
             The run, and the place of the context in it.
         """
-        for run in self._runs:
-            if run.first <= context <= run.first + run.length:
-                return run, context - run.first
-        slice_of_it = self._slice_of(context)  # it may lead to a fit
         first = self._cheap_from(context)
-        run = ContextRun(first)
-        self._runs.append(run)
-        for each in range(first, context):
-            run.append(self._slice_of(each))
-        run.append(slice_of_it)
-        return run, context - first
+        if first == context:
+            for run in self._runs:
+                if run.first <= context <= run.first + run.length:
+                    return run, context - run.first
+            slice_of_it = self._slice_of(context)  # it may lead to a fit
+            first = self._cheap_from(context)
+            if first == context:
+                self._runs.append(run := ContextRun(first))
+                run.append(slice_of_it)
+                return run, 0
+        found = self._cheap.get(first)
+        if found is None:
+            found = self._cheap[first] = ContextRun(first)
+            self._runs.append(found)
+        if found.length < context - first:
+            self.extend(found, context - first)
+        return found, context - first
 
     def extend(self, run: ContextRun, length: int) -> None:
         """Continue a run.
@@ -138,7 +147,8 @@ class StretchRows:
     Args:
         weights: Slice of the weights, equal in all iterations.
         parts: Run of each group of sequences, and the place of its first context, by increasing context.
-        power_w: Leakage power of the whole machine if it is charged all the time, watts; None if not.
+        power_w: Leakage power, watts, if it does not depend on what works: that of the whole machine if it is charged
+            all the time, 0 if leakage is not charged; else None.
     """
 
     __slots__ = ("parts", "power_w", "weights")
@@ -211,10 +221,11 @@ class DecodeStretch:
         weights: Slice of the weights, equal in all iterations.
         contexts: Contexts of the first iteration in increasing order, each with its number of sequences.
         groups: Table, run and place of each context.
-        power_w: Leakage power of the whole machine if it is charged all the time, watts; None if not.
+        power_w: Leakage power, watts, if it does not depend on what works: that of the whole machine if it is charged
+            all the time, 0 if leakage is not charged; else None.
     """
 
-    __slots__ = ("_extended", "_groups", "contexts", "rows", "weights")
+    __slots__ = ("_before_ps", "_extended", "_groups", "_sums_ps", "contexts", "rows", "weights")
 
     def __init__(
         self,
@@ -224,6 +235,8 @@ class DecodeStretch:
         power_w: float | None,
     ) -> None:
         self.weights, self.contexts, self._groups = weights, contexts, groups
+        self._sums_ps = [(run.latency_sums_ps, place) for _, run, place in groups]
+        self._before_ps = sum([sums_ps[place] for sums_ps, place in self._sums_ps])
         self.rows = StretchRows(weights, tuple((run, place) for _, run, place in groups), power_w)
         """The iterations as rows."""
         self._extended = 0
@@ -242,10 +255,9 @@ class DecodeStretch:
                 if run.length < place + steps:
                     table.extend(run, place + steps)
             self._extended = steps
-        total_ps = steps * self.weights.latency_ps
-        for run, place in self.rows.parts:
-            sums_ps = run.latency_sums_ps
-            total_ps += sums_ps[place + steps] - sums_ps[place]
+        total_ps = steps * self.weights.latency_ps - self._before_ps
+        for sums_ps, place in self._sums_ps:
+            total_ps += sums_ps[place + steps]
         return total_ps
 
     def steps_until(self, duration_ps: int | None, most: int) -> int:
@@ -300,8 +312,8 @@ class DecodeStretch:
             Joules.
         """
         if self.rows.power_w is not None:
-            return self.rows.power_w * ps_to_s(self.latency_ps(steps))
-        attention_j = sum(_joules(run.leakage_sums, place, steps) for run, place in self.rows.parts)
+            return self.rows.power_w and self.rows.power_w * ps_to_s(self.latency_ps(steps))
+        attention_j = sum([_joules(run.leakage_sums, place, steps) for run, place in self.rows.parts])
         return steps * self.weights.leakage_j + attention_j
 
     def traffic(self, steps: int) -> list[float]:

@@ -22,7 +22,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from pimsim.base.errors import WorkloadInputError, show
@@ -35,7 +35,7 @@ from pimsim.mapping.port_notes import is_short_of_port
 from pimsim.results.accounting import Accounting
 from pimsim.results.run_result import RunResult
 from pimsim.results.step_interpolation import check_interpolable
-from pimsim.simulation import model_spec, simulate
+from pimsim.simulation import model_spec, simulate_figures
 from pimsim.studies.serving.accounting_terms import AccountingTerms
 from pimsim.studies.serving.decode_table import DecodeStretch
 from pimsim.studies.serving.serial_slices import SerialSlices
@@ -126,7 +126,7 @@ class StepCosts:
         self._simulated: set[tuple[Groups, int]] = set()
         """Iterations that are simulated in full because they came before `serving.max_simulated_steps` was reached."""
         self._interpolates = False
-        self._slices = SerialSlices(self._config, self.spec, self._reach, self._simulated_term)
+        self._slices = SerialSlices(self._config, self.spec, self._reach, self._simulate_slice)
         self._kv_bytes: dict[int, int] = {}
         self._samples: list[tuple[Groups, int, StepCost]] = []
         self._stride, self._seen = 1, 0
@@ -161,7 +161,7 @@ class StepCosts:
             if len(groups) <= _CACHED_GROUPS or not self._serial:
                 self._steps[groups, outputs] = cost
             if self._serial or cost.estimated:
-                self._sample(groups, outputs, lambda: cost)
+                self._sample(groups, outputs, cost)
         for term, weight in cost.terms:
             self._terms.use(term, weight)
         return cost
@@ -190,10 +190,10 @@ class StepCosts:
         if not self._serial:
             return None
         self._limit_memory()
-        sequences = sum(count for _, count in contexts)
+        sequences = sum([count for _, count in contexts])
         weights = self._slices.weights(sequences, sequences)
-        ungated = self._config.leakage_gating == "ungated"
-        return self._slices.stretch(weights, contexts, self.whole_power_w if ungated else None)
+        powers_w = {"ungated": self.whole_power_w, "not_charged": 0.0}
+        return self._slices.stretch(weights, contexts, powers_w.get(self._config.leakage_gating))
 
     def use(self, stretch: DecodeStretch, steps: int) -> None:
         """Count the first iterations of a stretch as a part of the run.
@@ -205,9 +205,12 @@ class StepCosts:
         stretch.use(steps)
         for term, weight in stretch.weights.terms:
             self._terms.use(term, steps * weight)
-        middle, contexts = steps // 2, stretch.contexts
-        groups = tuple((1, context + middle, count) for context, count in contexts)
-        self._sample(groups, sum(count for _, count in contexts), lambda: stretch.cost(middle))
+        if self._seen % self._stride:
+            self._seen += 1
+            return
+        middle = steps // 2
+        groups = tuple((1, context + middle, count) for context, count in stretch.contexts)
+        self._sample(groups, sum(count for _, _, count in groups), stretch.cost(middle))
 
     def accounting(self) -> Accounting:
         """Return what the iterations since the last call count and leave out, without leakage.
@@ -288,7 +291,7 @@ class StepCosts:
                 energy_error = max(energy_error, abs(cost.energy_j / exact.energy_j - 1))
         return StepCheck(count, latency_error, energy_error)
 
-    def _sample(self, groups: Groups, outputs: int, cost: Callable[[], StepCost]) -> None:
+    def _sample(self, groups: Groups, outputs: int, cost: StepCost) -> None:
         """Keep a sample of the iterations, spread over the whole run.
 
         Every iteration is kept at first, then every second, every fourth and so on, so that their number is limited.
@@ -296,28 +299,46 @@ class StepCosts:
         Args:
             groups: Groups of the iteration.
             outputs: Number of output tokens of the iteration.
-            cost: Function that returns the cost that was used.
+            cost: Cost that was used.
         """
         if self._seen % self._stride == 0:
-            self._samples.append((groups, outputs, cost()))
+            self._samples.append((groups, outputs, cost))
         self._seen += 1
         if len(self._samples) > _KEPT_SAMPLES:
             self._samples, self._stride = self._samples[::2], 2 * self._stride
 
     def _simulate(self, build: Callable[[PassOptions], Trace]) -> RunResult:
         """Return the run of the trace that `build` makes with the options of the config, with what it leaves out."""
+        run, accounting_of = self._simulate_figures(build)
+        return replace(run, accounting=accounting_of())
+
+    def _simulate_figures(self, build: Callable[[PassOptions], Trace]) -> tuple[RunResult, Callable[[], Accounting]]:
+        """Return the run without its accounting, and a function that returns it."""
         self.simulations += 1
         if sum(map(len, self._memo.values())) >= MAX_MEMO_ENTRIES:
             self._memo.clear()
         with as_input_error():
             trace = build(self._options)
-            complete = trace if self._everything == self._options else build(self._everything)
-        return simulate(self._config, trace, memo=self._memo, complete=complete)
+        run, accounting_of = simulate_figures(self._config, trace, memo=self._memo)
 
-    def _simulated_term(self, build: Callable[[PassOptions], Trace]) -> tuple[RunResult, int]:
-        run = self._simulate(build)
-        self.whole_power_w = self.whole_power_w or whole_machine_power_w(run)  # the first one has weights
-        return run, self._terms.add(run.accounting)
+        def accounting() -> Accounting:
+            with as_input_error():
+                complete = trace if self._everything == self._options else build(self._everything)
+            return accounting_of(complete)
+
+        return run, accounting
+
+    def _simulate_slice(self, build: Callable[[PassOptions], Trace]) -> tuple[RunResult, Callable[[], int]]:
+        """Return the run of a slice, and a function that returns the number of its accounting."""
+        run, accounting = self._simulate_figures(build)
+
+        def term() -> int:
+            found = accounting()
+            # The first slice has all weights.
+            self.whole_power_w = self.whole_power_w or whole_machine_power_w(found, run.latency_ps)
+            return self._terms.add(found)
+
+        return run, term
 
     def _sum_of_slices(self, groups: Groups, outputs: int) -> StepCost:
         """Compute the cost of an iteration under the serial schedule as the sum of its slices.
@@ -351,7 +372,7 @@ class StepCosts:
             with as_input_error():
                 shapes = [SequenceGroup(sequences, queries, context) for queries, context, sequences in groups]
             result = self._simulate(lambda options: mixed_step(self.spec, shapes, outputs=outputs, **options))
-            self.whole_power_w = self.whole_power_w or whole_machine_power_w(result)
+            self.whole_power_w = self.whole_power_w or whole_machine_power_w(result.accounting, result.latency_ps)
             attention_j = [0.0] * len(groups)
             shared_j = 0.0
             for op in result.ops:

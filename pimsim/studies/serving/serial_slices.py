@@ -16,8 +16,9 @@ from workloads.models import ModelSpec
 from workloads.requests import Request
 from workloads.trace import Trace
 
-Simulate = Callable[[Callable[[PassOptions], Trace]], tuple[RunResult, int]]
-"""Function of a function that builds a trace: simulates it, and returns the run and the number of its accounting."""
+Simulate = Callable[[Callable[[PassOptions], Trace]], tuple[RunResult, Callable[[], int]]]
+"""Function of a function that builds a trace: simulates it, and returns the run and a function that returns the number
+of its accounting."""
 
 
 class SerialSlices:
@@ -105,10 +106,10 @@ class SerialSlices:
         found = self._chunks.get(group)
         if found is None:
             run, term = self._attention_run(*group)
-            found = self._chunks[group] = self._figures.slice_of(self._figures.sample_of(run), ((term, 1.0),))
+            found = self._chunks[group] = self._figures.slice_of(self._figures.sample_of(run), ((term(), 1.0),))
         return found
 
-    def _attention_run(self, queries: int, context: int, sequences: int) -> tuple[RunResult, int]:
+    def _attention_run(self, queries: int, context: int, sequences: int) -> tuple[RunResult, Callable[[], int]]:
         with as_input_error():
             shape = SequenceGroup(sequences, queries, context)
         return self._simulate(
@@ -152,7 +153,7 @@ class SerialSlices:
         Args:
             weights: Weight ops of each iteration.
             contexts: Contexts of the first iteration in increasing order, each with its number of sequences.
-            power_w: Leakage power of the whole machine if it is charged all the time, watts; None if not.
+            power_w: Leakage power, watts, if it does not depend on what works; else None.
 
         Returns:
             The iterations.

@@ -148,7 +148,11 @@ def serve(
         )
     if config.machine.kv_tiers:
         raise WorkloadInputError("machine.kv_tiers: serving keeps the KV caches in machine.memory; set it to []")
-    costs = costs or StepCosts(config)
+    with few_collections():
+        return _serve(config, requests, progress, costs or StepCosts(config))
+
+
+def _serve(config: Config, requests: Sequence[Request], progress: Progress | None, costs: StepCosts) -> ServingResult:
     check_longest_context(config, costs.spec, requests)
     space = kv_space(config, costs.spec, requests)
     simulated_before = costs.simulations
@@ -175,8 +179,7 @@ def serve(
     scheduler = Scheduler(arrivals, limits, cost_of, stretches=costs)
     costs.accounting()  # drops that of an earlier run with the same costs, which may have failed
     try:
-        with few_collections():
-            scheduler.run(progress)
+        scheduler.run(progress)
         check = costs.check()
     except KeyboardInterrupt:
         if not scheduler.finished:

@@ -66,8 +66,8 @@ class SliceFamily:
     """Slices by one number. The first ones are simulated; then the others follow from a fit, if there is one.
 
     Args:
-        simulate: Function that simulates the slice of a number and returns the run and the number of its accounting
-            term.
+        simulate: Function that simulates the slice of a number, and returns the run and a function that returns the
+            number of its accounting term.
         figures: Integers and energies on the machine.
         degree: Degree of the polynomials to try.
         domain: Numbers to expect.
@@ -76,7 +76,7 @@ class SliceFamily:
 
     def __init__(
         self,
-        simulate: Callable[[int], tuple[RunResult, int]],
+        simulate: Callable[[int], tuple[RunResult, Callable[[], int]]],
         figures: SliceFigures,
         degree: int,
         domain: Domain,
@@ -84,7 +84,11 @@ class SliceFamily:
     ) -> None:
         self._simulate, self._figures, self._degree, self._domain = simulate, figures, degree, domain
         self._base = base
-        self._simulated: dict[int, _Known] = {}
+        self._samples: dict[int, Sample] = {}
+        self._terms: dict[int, int] = {}
+        """Accounting terms of the samples that are used: slices, and nodes of fits."""
+        self._accountings: dict[int, Callable[[], int]] = {}
+        """Functions that return the terms of other samples, while a fit is tried."""
         self._known: dict[int, _Known] = {}
         self._fits: list[tuple[Fit, Base | None]] = []
         self._asked, self._tries = 0, 0
@@ -134,8 +138,8 @@ class SliceFamily:
     def _fitted_terms(self, polynomial: Polynomial, number: int, base: Base | None) -> Terms:
         terms: dict[int, float] = {}
         for node, weight in polynomial.weights(number):
-            for term, other in self._simulated[node].slice.terms:
-                terms[term] = terms.get(term, 0.0) + weight * other
+            term = self._terms[node]
+            terms[term] = terms.get(term, 0.0) + weight
         if base is not None:
             for at, share in ((number, -1.0), *polynomial.weights(number)):
                 for term, other in base.family.of(at).terms:
@@ -159,7 +163,8 @@ class SliceFamily:
             found = self._fitted(number)
             if found is not None:
                 return found
-        return self._sampled(number)
+        sample = self._sampled(number)
+        return _Known(self._figures.slice_of(sample, ((self._term_of(number), 1.0),)), sample)
 
     def _try(self, number: int) -> None:
         """Fit the slices around a number, below the fits that there are and above them.
@@ -184,12 +189,12 @@ class SliceFamily:
 
         def sample(at: int) -> Sample | None:
             nonlocal left
-            if at not in self._simulated:
+            if at not in self._samples:
                 if not left:
                     return None
                 left -= 1
             try:
-                own = self._sampled(at).sample
+                own = self._sampled(at)
             except PimsimError:  # a size that no request has may not fit into the machine
                 return None
             return own if base is None else _plus(own, base.family._at(at).sample, -base.factor)
@@ -198,13 +203,32 @@ class SliceFamily:
         found = fit(sample, first, last, degree, self._figures.periods, check_all=base is None)
         if found is not None:
             self._fits.append((found, base))
+            for node in {node for each in found.polynomials for node, _ in each.weights(number)}:
+                self._term_of(node)
+        self._accountings.clear()  # they hold the runs
 
-    def _sampled(self, number: int) -> _Known:
-        found = self._simulated.get(number)
+    def _sampled(self, number: int) -> Sample:
+        found = self._samples.get(number)
         if found is None:
-            run, term = self._simulate(number)
-            sample = self._figures.sample_of(run)
-            found = self._simulated[number] = _Known(self._figures.slice_of(sample, ((term, 1.0),)), sample)
+            run, self._accountings[number] = self._simulate(number)
+            found = self._samples[number] = self._figures.sample_of(run)
+        return found
+
+    def _term_of(self, number: int) -> int:
+        """Return the accounting term of a sample.
+
+        Args:
+            number: Number of the sample.
+
+        Returns:
+            Number of the term.
+        """
+        found = self._terms.get(number)
+        if found is None:
+            accounting = self._accountings.pop(number, None)
+            if accounting is None:  # it was a sample of a fit only
+                _, accounting = self._simulate(number)
+            found = self._terms[number] = accounting()
         return found
 
 
