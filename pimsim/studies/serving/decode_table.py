@@ -85,8 +85,8 @@ class DecodeTable:
     def __init__(self, slice_of: Callable[[int], Slice], cheap_from: Callable[[int], int]) -> None:
         self._slice_of, self._cheap_from = slice_of, cheap_from
         self._runs: list[ContextRun] = []
-        self._cheap: dict[int, ContextRun] = {}
-        """Runs from the first context of a fit on."""
+        self.cheap: ContextRun | None = None
+        """The last run that begins with the first context of a fit."""
 
     def at(self, context: int) -> tuple[ContextRun, int]:
         """Return a run that contains a context, or can be continued with it.
@@ -108,10 +108,10 @@ class DecodeTable:
                 self._runs.append(run := ContextRun(first))
                 run.append(slice_of_it)
                 return run, 0
-        found = self._cheap.get(first)
+        found = next((run for run in self._runs if run.first == first), None)
         if found is None:
-            found = self._cheap[first] = ContextRun(first)
-            self._runs.append(found)
+            self._runs.append(found := ContextRun(first))
+        self.cheap = found
         if found.length < context - first:
             self.extend(found, context - first)
         return found, context - first

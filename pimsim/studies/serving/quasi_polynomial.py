@@ -21,6 +21,7 @@ LONGEST_PERIOD = 256
 
 _ATTEMPTS = 6
 """How often the lower end of a fit is raised because another residue class changes its form later."""
+_LONG = 16
 _OFFSETS = (0, 1, 2, 5, 11, 23)
 """Distances from the end of an interval at which a period is tried first."""
 
@@ -194,7 +195,9 @@ def _search(
     for period in periods:
         if last - first < 2 * (degree + 2) * period:
             break
-        if not all(_repeats(sample, last - offset, degree, period) for offset in offsets):
+        # Of a long period, each residue class is compared later; a short one has few of them.
+        places = offsets if period < _LONG else offsets[:2]
+        if not all(_repeats(sample, last - offset, degree, period) for offset in places):
             continue
         start, top = first, last
         for _ in range(_ATTEMPTS):
@@ -293,10 +296,10 @@ def periods_of(sizes: Sequence[int]) -> tuple[int, ...]:
         sizes: Sizes into which the machine divides work, such as the rows of its systolic array.
 
     Returns:
-        Powers of two, the sizes, and the sizes times powers of two, up to `LONGEST_PERIOD`, in increasing order.
+        The sizes times powers of two, up to `LONGEST_PERIOD`, in increasing order.
     """
     found = set()
-    for size in (1, *sizes):
+    for size in sizes:
         while 0 < size <= LONGEST_PERIOD:
             found.add(size)
             size *= 2

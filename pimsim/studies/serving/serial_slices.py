@@ -83,6 +83,7 @@ class SerialSlices:
                 Domain(
                     first=max(1, outputs),
                     last=lambda: 2 * self._longest_prompt,
+                    periods=self._figures.periods,
                     expected=lambda: self._prompt_lengths if outputs == 1 else 0,
                 ),
                 Base(self._weights_by_vectors(1), 1, 0) if outputs > 1 else None,
@@ -126,6 +127,7 @@ class SerialSlices:
                 Domain(
                     first=1,
                     last=lambda: min(self._longest_context, self._reach or self._longest_context),
+                    periods=self._figures.array_periods if sequences == 1 else self._figures.periods,
                     expected=lambda: self._longest_context if sequences == 1 else 0,
                 ),
                 Base(self._decode(1), sequences, 1) if sequences > 1 else None,
@@ -142,6 +144,7 @@ class SerialSlices:
                 Domain(
                     first=2,
                     last=lambda: self._longest_prompt,
+                    periods=self._figures.array_periods,
                     expected=lambda: self._prompt_lengths if sequences == 1 else 0,
                 ),
             )
@@ -163,7 +166,11 @@ class SerialSlices:
             table = self._tables.get(count)
             if table is None:
                 table = self._tables[count] = self._table(self._decode(count))
-            groups.append((table, *table.at(context)))
+            cheap = table.cheap
+            if cheap is not None and cheap.first <= context <= cheap.first + cheap.length:
+                groups.append((table, cheap, context - cheap.first))
+            else:
+                groups.append((table, *table.at(context)))
         return DecodeStretch(weights, contexts, groups, power_w)
 
     def _table(self, family: SliceFamily) -> DecodeTable:

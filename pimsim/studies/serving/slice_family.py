@@ -18,6 +18,9 @@ FIRST_TRY = 8
 FIRST_TRY_OF_DIFFERENCES = 3
 """The same for a family that is fitted as the difference from another one, which takes fewer samples."""
 
+MANY = 300
+"""Number of different numbers from which on a fit is tried at once, if so many are expected."""
+
 TRIES = 7
 """Largest number of fits that are tried."""
 
@@ -39,13 +42,15 @@ class Domain:
     Attributes:
         first: Smallest number.
         last: Function that returns the largest number expected.
+        periods: Periods to try.
         expected: Function that returns how many different numbers are expected; a fit takes no more simulations, or
             three times as many as numbers were asked for.
     """
 
     first: int
     last: Callable[[], int]
-    expected: Callable[[], int] = lambda: 0
+    periods: tuple[int, ...]
+    expected: Callable[[], int]
 
 
 class Base(NamedTuple):
@@ -156,9 +161,10 @@ class SliceFamily:
             The slice.
         """
         self._asked += 1
-        if self._asked >= self._next_try and self._tries < TRIES:
+        at_once = not self._tries and self._domain.expected() >= MANY
+        if (self._asked >= self._next_try or at_once) and self._tries < TRIES:
             self._tries += 1
-            self._next_try = 2 * self._asked
+            self._next_try = max(FIRST_TRY, 2 * self._asked)
             self._try(number)
             found = self._fitted(number)
             if found is not None:
@@ -200,7 +206,7 @@ class SliceFamily:
             return own if base is None else _plus(own, base.family._at(at).sample, -base.factor)
 
         degree = self._degree if base is None else base.degree
-        found = fit(sample, first, last, degree, self._figures.periods, check_all=base is None)
+        found = fit(sample, first, last, degree, self._domain.periods, check_all=base is None)
         if found is not None:
             self._fits.append((found, base))
             for node in {node for each in found.polynomials for node, _ in each.weights(number)}:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-
 from pimsim.config.schema import Config
 from pimsim.hardware.leakage import gating_of, leakage_energy_j
 from pimsim.hardware.machine import build_machine
@@ -36,12 +34,11 @@ class SliceFigures:
         """Place of the first action count in a sample."""
         self.made = 0
         """Number of slices that were made."""
-        self.periods = periods_of(self._sizes())
+        array = config.machine.systolic
+        self.periods = periods_of((1, array.rows, array.columns, math.lcm(array.rows, array.columns)))
         """Periods to try for fits."""
-
-    def _sizes(self) -> Sequence[int]:
-        array = self._config.machine.systolic
-        return array.rows, array.columns, math.lcm(array.rows, array.columns)
+        self.array_periods = periods_of((math.lcm(array.rows, array.columns),)) or self.periods
+        """The same for ops that the systolic array divides into folds."""
 
     def sample_of(self, run: RunResult) -> Sample:
         """Return the integers of a run: latency, traffic, busy times and action counts.
