@@ -8,11 +8,12 @@ long sums of floats would lose digits.
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from math import ldexp
 from operator import add
+from typing import Protocol
 
 from pimsim.base.units import ps_to_s
 from pimsim.results.memory_traffic import MemoryTraffic
@@ -70,8 +71,8 @@ class ContextRun:
                 self.traffic_sums[kind].append(self.traffic_sums[kind][-1] + moved)
         self.length += 1
         self.latency_sums_ps.append(self.latency_sums_ps[-1] + each.latency_ps)
-        self.dynamic_sums.append(self.dynamic_sums[-1] + int(ldexp(each.dynamic_j, SCALE_BITS)))
-        self.leakage_sums.append(self.leakage_sums[-1] + int(ldexp(each.leakage_j, SCALE_BITS)))
+        self.dynamic_sums.append(self.dynamic_sums[-1] + int(math.ldexp(each.dynamic_j, SCALE_BITS)))
+        self.leakage_sums.append(self.leakage_sums[-1] + int(math.ldexp(each.leakage_j, SCALE_BITS)))
 
 
 class DecodeTable:
@@ -236,7 +237,7 @@ class DecodeStretch:
     ) -> None:
         self.weights, self.contexts, self._groups = weights, contexts, groups
         self._sums_ps = [(run.latency_sums_ps, place) for _, run, place in groups]
-        self._before_ps = sum([sums_ps[place] for sums_ps, place in self._sums_ps])
+        self._before_ps = sum(sums_ps[place] for sums_ps, place in self._sums_ps)
         self.rows = StretchRows(weights, tuple((run, place) for _, run, place in groups), power_w)
         """The iterations as rows."""
         self._extended = 0
@@ -313,7 +314,7 @@ class DecodeStretch:
         """
         if self.rows.power_w is not None:
             return self.rows.power_w and self.rows.power_w * ps_to_s(self.latency_ps(steps))
-        attention_j = sum([_joules(run.leakage_sums, place, steps) for run, place in self.rows.parts])
+        attention_j = math.fsum(_joules(run.leakage_sums, place, steps) for run, place in self.rows.parts)
         return steps * self.weights.leakage_j + attention_j
 
     def traffic(self, steps: int) -> list[float]:
@@ -364,12 +365,34 @@ class DecodeStretch:
         return StepCost(latency_ps, self.weights.dynamic_j, attention_j, leakage_j)
 
 
+class StretchCosts(Protocol):
+    """Costs of consecutive decode iterations of the same sequences; `iteration_costs.StepCosts` has them."""
+
+    def stretch(self, contexts: list[tuple[int, int]]) -> DecodeStretch | None:
+        """Return decode iterations whose contexts grow by one each time.
+
+        Args:
+            contexts: Contexts of the first iteration in increasing order, each with its number of sequences.
+
+        Returns:
+            The iterations; None if they have to be asked for one by one.
+        """
+
+    def use(self, stretch: DecodeStretch, steps: int) -> None:
+        """Count the first iterations of a stretch as a part of the run.
+
+        Args:
+            stretch: The stretch.
+            steps: Number of its iterations.
+        """
+
+
 def _joules(sums: Sequence[int], place: int, steps: int) -> float:
-    return ldexp(float(sums[place + steps] - sums[place]), -SCALE_BITS)
+    return math.ldexp(float(sums[place + steps] - sums[place]), -SCALE_BITS)
 
 
 def _sums(columns: Sequence[tuple[Sequence[float], int]], first: int, steps: int, start: float) -> list[float]:
-    """Add up parts of columns, from left to right, to a start value."""
+    # From left to right, so that floats are rounded as in the sum of one iteration.
     total = [start] * steps
     for values, place in columns:
         total = list(map(add, total, values[place + first : place + first + steps]))

@@ -20,15 +20,12 @@ same results. So memory does not grow with the number of iterations.
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Annotated
+from dataclasses import replace
 
 from pimsim.base.errors import WorkloadInputError, show
-from pimsim.base.stored_columns import Column
 from pimsim.base.units import ps_to_s
-from pimsim.config.schema import MAX_CONTEXT_LENGTH, Config
+from pimsim.config.schema import Config
 from pimsim.engine import Memo
 from pimsim.mapping.pass_options import complete_options, counted_options
 from pimsim.mapping.port_notes import is_short_of_port
@@ -38,20 +35,17 @@ from pimsim.results.step_interpolation import check_interpolable
 from pimsim.simulation import model_spec, simulate_figures
 from pimsim.studies.serving.accounting_terms import AccountingTerms
 from pimsim.studies.serving.decode_table import DecodeStretch
+from pimsim.studies.serving.grid_cost import grid_cost
 from pimsim.studies.serving.serial_slices import SerialSlices
 from pimsim.studies.serving.simulated_slice import as_input_error, leakage_energy_j, whole_machine_power_w
+from pimsim.studies.serving.step_cost import Groups as Groups
+from pimsim.studies.serving.step_cost import StepCheck as StepCheck
 from pimsim.studies.serving.step_cost import StepCost
 from workloads.decoder_attention import ATTENTION_OPS
 from workloads.decoder_ops import PassOptions, mixed_step
 from workloads.decoder_pass import SequenceGroup
 from workloads.requests import Request
 from workloads.trace import Trace
-
-Groups = tuple[tuple[int, int, int], ...]
-"""Groups of an iteration, sorted: (queries, context, sequences), as in `workloads.decoder_pass.SequenceGroup`."""
-
-GRID = 64
-"""Distance between contexts of the interpolation grid, tokens."""
 
 CHECKED_STEPS = 8
 """Largest number of iterations that are simulated in full at the end, to check the costs."""
@@ -71,21 +65,6 @@ MAX_SLICES = 100_000
 """Simulated slices that are kept (serial schedule); about 0.9 kB each."""
 MAX_WHOLES = 20_000
 """Fully simulated iterations that are kept (other schedules), or `serving.max_simulated_steps`; about 1.5 kB each."""
-
-
-@dataclass(frozen=True, slots=True)
-class StepCheck:
-    """Comparison of the costs used in a run with full simulations of the same iterations.
-
-    Attributes:
-        steps: Number of compared iterations.
-        latency_error: Largest relative deviation of the latency, absolute value.
-        energy_error: Largest relative deviation of the energy, absolute value.
-    """
-
-    steps: Annotated[int, Column("steps_checked")]
-    latency_error: float
-    energy_error: float
 
 
 class StepCosts:
@@ -190,7 +169,7 @@ class StepCosts:
         if not self._serial:
             return None
         self._limit_memory()
-        sequences = sum([count for _, count in contexts])
+        sequences = sum(count for _, count in contexts)
         weights = self._slices.weights(sequences, sequences)
         powers_w = {"ungated": self.whole_power_w, "not_charged": 0.0}
         return self._slices.stretch(weights, contexts, powers_w.get(self._config.leakage_gating))
@@ -222,11 +201,7 @@ class StepCosts:
         return self._terms.take_total()
 
     def _count_stretches(self) -> None:
-        weights: dict[int, float] = {}
-        for terms, count in self._slices.take_uses():
-            for term, weight in terms:
-                weights[term] = weights.get(term, 0.0) + count * weight
-        for term, weight in weights.items():
+        for term, weight in self._slices.take_uses().items():
             self._terms.use(term, weight)
 
     def _is_simulated(self, groups: Groups, outputs: int) -> bool:
@@ -411,35 +386,7 @@ class StepCosts:
         if not decodes:
             return self._whole(groups, outputs)
         check_interpolable(self._config, "serving.max_simulated_steps", "raise it, set schedule=serial")
-        others = tuple(group for group in groups if group[0] > 1)
-        sequences = sum(each for _, _, each in decodes)
-        entries = sum(self._attended(context) * each for _, context, each in decodes)
-        longest = max(context for _, context, _ in decodes)
-        typical = bisect_right(range(1, longest + 1), entries / sequences, key=self._attended)
-        below = max(1, typical // GRID * GRID)
-        above = min(typical // GRID * GRID + GRID, MAX_CONTEXT_LENGTH)
-        low, high = (self._whole(((1, context, sequences), *others), outputs) for context in (below, above))
-        least, most = self._attended(below), self._attended(above)
-        weight = (entries / sequences - least) / (most - least) if most > least else 0.0
-        decode_j = _between(low.attention_j[0], high.attention_j[0], weight)
-        other_j = iter(_between(x, y, weight) for x, y in zip(low.attention_j[1:], high.attention_j[1:], strict=True))
-        return StepCost(
-            latency_ps=round(_between(low.latency_ps, high.latency_ps, weight)),
-            shared_j=_between(low.shared_j, high.shared_j, weight),
-            attention_j=tuple(
-                decode_j * self._attended(context) * each / entries if queries == 1 else next(other_j)
-                for queries, context, each in groups
-            ),
-            leakage_j=_between(low.leakage_j, high.leakage_j, weight),
-            estimated=1,
-            traffic=low.traffic.scaled(1 - weight) + high.traffic.scaled(weight),
-            terms=tuple(
-                (term, share * fraction)
-                for fraction, cost in ((1 - weight, low), (weight, high))
-                for term, share in cost.terms
-            ),
-            short_of_port=max(low.short_of_port, high.short_of_port),
-        )
+        return grid_cost(groups, self._attended, lambda at: self._whole(at, outputs))
 
     def _attended(self, context: int) -> float:
         """Return the number of entries that a decode step attends to, mean over the layers: `context` if all are kept.
@@ -453,7 +400,3 @@ class StepCosts:
         if not any(self.spec.windows) and self._options["kv"].keep == "all":
             return context
         return self._options["kv"].entries(self.spec, context) / self.spec.layers
-
-
-def _between(low: float, high: float, weight: float) -> float:
-    return low + weight * (high - low)

@@ -42,7 +42,7 @@ class NumberColumn:
         """
         if self._type is not None and {self._type} == set(map(type, values)):
             try:
-                self.values.extend(array(self.values.typecode, values))  # type: ignore[union-attr]  # it is an array
+                self.values.extend(array("d" if self._type is float else "q", values))  # type: ignore[arg-type]
             except OverflowError:
                 pass
             else:

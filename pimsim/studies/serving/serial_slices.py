@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from pimsim.config.schema import Config
 from pimsim.results.run_result import RunResult
@@ -182,11 +182,15 @@ class SerialSlices:
             lambda context: context if context > reach else family.cheap_from(context),
         )
 
-    def take_uses(self) -> Iterator[tuple[tuple[tuple[int, float], ...], int]]:
-        """Return how often each slice of a stretch was used since the last call.
+    def take_uses(self) -> dict[int, float]:
+        """Return how often each accounting term was used by stretches since the last call.
 
-        Yields:
-            Accounting terms of a slice, and number of uses.
+        Returns:
+            Weights by term.
         """
+        weights: dict[int, float] = {}
         for table in self._tables.values():
-            yield from table.take_uses()
+            for terms, count in table.take_uses():
+                for term, weight in terms:
+                    weights[term] = weights.get(term, 0.0) + count * weight
+        return weights

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+
 from pimsim.config.schema import Config
 from pimsim.hardware.leakage import gating_of, leakage_energy_j
 from pimsim.hardware.machine import build_machine
