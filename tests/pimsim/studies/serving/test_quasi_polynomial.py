@@ -37,7 +37,7 @@ def checked_fit(function: dict[int, Sample], degree: int) -> tuple[int, int, int
     rows=st.sampled_from([1, 2, 3, 8, 12]),
     columns=st.sampled_from([1, 4, 6]),
     scale=st.integers(1, 9),
-    kink=st.none() | st.integers(1, 300),
+    kink=st.none() | st.integers(1, 60),
     degree=st.sampled_from([1, 2]),
 )
 def test_folds_and_rounded_transfers_are_found(
