@@ -10,11 +10,9 @@ simulation needs a fraction of a second, and a long run has thousands of iterati
 over the same number of sequences at their mean context (with windows: the context with the mean number of entries that
 they attend to), interpolated between two contexts of a grid (method "grid").
 
-At the end, a few iterations of the run are simulated in full. The largest deviation is part of the result; it is 0 if
-nothing was estimated.
+At the end, a few iterations are simulated in full. The largest deviation is part of the result.
 
-Everything that is kept to be used again has a limit, at which it is emptied and simulated again as needed, with the
-same results. So memory does not grow with the number of iterations.
+What is kept to be used again is emptied at a limit and simulated again, so memory does not grow with the iterations.
 """
 
 from __future__ import annotations
