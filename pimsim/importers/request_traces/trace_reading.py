@@ -30,7 +30,6 @@ from workloads.requests import (
     check_requests,
     parse_requests,
 )
-from workloads.text_tokens import FILE_NAME, load_tokenizer
 from workloads.untrusted_files import printable, read_file
 from workloads.workload_errors import RequestError, WorkloadError
 
@@ -113,6 +112,8 @@ def _token_counter(
         if tokenizer is not None:
             raise WorkloadInputError(_useless_tokenizer(stream.source, known))
         return None
+    from workloads.text_tokens import FILE_NAME, load_tokenizer  # with NumPy, which takes a tenth of a second
+
     if tokenizer is None:
         stream.refuse(
             f"is {known.title_with_article}, which has texts: its tokens are counted by a tokenizer; give its "

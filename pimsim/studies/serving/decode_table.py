@@ -8,15 +8,16 @@ long sums of floats would lose digits.
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from math import ldexp
 from operator import add
+from typing import Protocol
 
 from pimsim.base.units import ps_to_s
 from pimsim.results.memory_traffic import MemoryTraffic
-from pimsim.studies.serving.number_column import NumberColumn, columns_of
+from pimsim.studies.serving.number_column import NumberColumn
 from pimsim.studies.serving.simulated_slice import Slice
 from pimsim.studies.serving.step_cost import StepCost
 
@@ -35,21 +36,21 @@ class ContextRun:
 
     __slots__ = (
         *("dynamic_j", "dynamic_sums", "first", "latencies_ps", "latency_sums_ps", "leakage_j", "leakage_sums"),
-        *("traffic", "traffic_sums", "used"),
+        *("length", "traffic", "traffic_sums", "used"),
     )
 
     def __init__(self, first: int) -> None:
         self.first = first
         self.latencies_ps = NumberColumn()
         self.dynamic_j, self.leakage_j = array("d"), array("d")
-        self.traffic: Sequence[NumberColumn] = columns_of(len(TRAFFIC_COLUMNS))
-        self.traffic_sums: Sequence[list[float]] = [[0] for _ in TRAFFIC_COLUMNS]
+        self.length = 0
+        """Number of contexts."""
+        self.traffic: dict[int, NumberColumn] = {}
+        self.traffic_sums: dict[int, list[float]] = {}
+        """By place in `TRAFFIC_COLUMNS`, of the kinds that there are."""
         self.latency_sums_ps, self.dynamic_sums, self.leakage_sums = [0], [0], [0]
         self.used: Counter[int] = Counter()
         """Changes of the number of uses by context, counted from `first`."""
-
-    def __len__(self) -> int:
-        return len(self.dynamic_j)
 
     def append(self, each: Slice) -> None:
         """Add the slice of the next context.
@@ -60,13 +61,18 @@ class ContextRun:
         self.latencies_ps.append(each.latency_ps)
         self.dynamic_j.append(each.dynamic_j)
         self.leakage_j.append(each.leakage_j)
-        for column, sums, name in zip(self.traffic, self.traffic_sums, TRAFFIC_COLUMNS, strict=True):
+        for kind, name in enumerate(TRAFFIC_COLUMNS):
             moved = getattr(each.traffic, name)
-            column.append(moved)
-            sums.append(sums[-1] + moved)
+            if moved and kind not in self.traffic:
+                self.traffic[kind], self.traffic_sums[kind] = NumberColumn(), [0] * (self.length + 1)
+                self.traffic[kind].extend([0] * self.length)
+            if kind in self.traffic:
+                self.traffic[kind].append(moved)
+                self.traffic_sums[kind].append(self.traffic_sums[kind][-1] + moved)
+        self.length += 1
         self.latency_sums_ps.append(self.latency_sums_ps[-1] + each.latency_ps)
-        self.dynamic_sums.append(self.dynamic_sums[-1] + int(ldexp(each.dynamic_j, SCALE_BITS)))
-        self.leakage_sums.append(self.leakage_sums[-1] + int(ldexp(each.leakage_j, SCALE_BITS)))
+        self.dynamic_sums.append(self.dynamic_sums[-1] + int(math.ldexp(each.dynamic_j, SCALE_BITS)))
+        self.leakage_sums.append(self.leakage_sums[-1] + int(math.ldexp(each.leakage_j, SCALE_BITS)))
 
 
 class DecodeTable:
@@ -80,10 +86,8 @@ class DecodeTable:
     def __init__(self, slice_of: Callable[[int], Slice], cheap_from: Callable[[int], int]) -> None:
         self._slice_of, self._cheap_from = slice_of, cheap_from
         self._runs: list[ContextRun] = []
-
-    def __len__(self) -> int:
-        """Return the number of slices in all runs."""
-        return sum(map(len, self._runs))
+        self.cheap: ContextRun | None = None
+        """The last run that begins with the first context of a fit."""
 
     def at(self, context: int) -> tuple[ContextRun, int]:
         """Return a run that contains a context, or can be continued with it.
@@ -94,17 +98,24 @@ class DecodeTable:
         Returns:
             The run, and the place of the context in it.
         """
-        for run in self._runs:
-            if run.first <= context <= run.first + len(run):
-                return run, context - run.first
-        slice_of_it = self._slice_of(context)  # it may lead to a fit
         first = self._cheap_from(context)
-        run = ContextRun(first)
-        self._runs.append(run)
-        for each in range(first, context):
-            run.append(self._slice_of(each))
-        run.append(slice_of_it)
-        return run, context - first
+        if first == context:
+            for run in self._runs:
+                if run.first <= context <= run.first + run.length:
+                    return run, context - run.first
+            slice_of_it = self._slice_of(context)  # it may lead to a fit
+            first = self._cheap_from(context)
+            if first == context:
+                self._runs.append(run := ContextRun(first))
+                run.append(slice_of_it)
+                return run, 0
+        found = next((run for run in self._runs if run.first == first), None)
+        if found is None:
+            self._runs.append(found := ContextRun(first))
+        self.cheap = found
+        if found.length < context - first:
+            self.extend(found, context - first)
+        return found, context - first
 
     def extend(self, run: ContextRun, length: int) -> None:
         """Continue a run.
@@ -113,7 +124,7 @@ class DecodeTable:
             run: A run of this table.
             length: Number of contexts that it has to have.
         """
-        for context in range(run.first + len(run), run.first + length):
+        for context in range(run.first + run.length, run.first + length):
             run.append(self._slice_of(context))
 
     def take_uses(self) -> Iterator[tuple[tuple[tuple[int, float], ...], int]]:
@@ -137,7 +148,8 @@ class StretchRows:
     Args:
         weights: Slice of the weights, equal in all iterations.
         parts: Run of each group of sequences, and the place of its first context, by increasing context.
-        power_w: Leakage power of the whole machine if it is charged all the time, watts; None if not.
+        power_w: Leakage power, watts, if it does not depend on what works: that of the whole machine if it is charged
+            all the time, 0 if leakage is not charged; else None.
     """
 
     __slots__ = ("parts", "power_w", "weights")
@@ -199,7 +211,7 @@ class StretchRows:
         Returns:
             Bytes.
         """
-        columns = [(run.traffic[kind].values, place) for run, place in self.parts]
+        columns = [(run.traffic[kind].values, place) for run, place in self.parts if kind in run.traffic]
         return _sums(columns, first, steps, getattr(self.weights.traffic, TRAFFIC_COLUMNS[kind]))
 
 
@@ -210,10 +222,11 @@ class DecodeStretch:
         weights: Slice of the weights, equal in all iterations.
         contexts: Contexts of the first iteration in increasing order, each with its number of sequences.
         groups: Table, run and place of each context.
-        power_w: Leakage power of the whole machine if it is charged all the time, watts; None if not.
+        power_w: Leakage power, watts, if it does not depend on what works: that of the whole machine if it is charged
+            all the time, 0 if leakage is not charged; else None.
     """
 
-    __slots__ = ("_extended", "_groups", "contexts", "rows", "weights")
+    __slots__ = ("_before_ps", "_extended", "_groups", "_sums_ps", "contexts", "rows", "weights")
 
     def __init__(
         self,
@@ -223,6 +236,8 @@ class DecodeStretch:
         power_w: float | None,
     ) -> None:
         self.weights, self.contexts, self._groups = weights, contexts, groups
+        self._sums_ps = [(run.latency_sums_ps, place) for _, run, place in groups]
+        self._before_ps = sum(sums_ps[place] for sums_ps, place in self._sums_ps)
         self.rows = StretchRows(weights, tuple((run, place) for _, run, place in groups), power_w)
         """The iterations as rows."""
         self._extended = 0
@@ -238,13 +253,12 @@ class DecodeStretch:
         """
         if steps > self._extended:
             for table, run, place in self._groups:
-                if len(run) < place + steps:
+                if run.length < place + steps:
                     table.extend(run, place + steps)
             self._extended = steps
-        total_ps = steps * self.weights.latency_ps
-        for run, place in self.rows.parts:
-            sums_ps = run.latency_sums_ps
-            total_ps += sums_ps[place + steps] - sums_ps[place]
+        total_ps = steps * self.weights.latency_ps - self._before_ps
+        for sums_ps, place in self._sums_ps:
+            total_ps += sums_ps[place + steps]
         return total_ps
 
     def steps_until(self, duration_ps: int | None, most: int) -> int:
@@ -299,8 +313,8 @@ class DecodeStretch:
             Joules.
         """
         if self.rows.power_w is not None:
-            return self.rows.power_w * ps_to_s(self.latency_ps(steps))
-        attention_j = sum(_joules(run.leakage_sums, place, steps) for run, place in self.rows.parts)
+            return self.rows.power_w and self.rows.power_w * ps_to_s(self.latency_ps(steps))
+        attention_j = math.fsum(_joules(run.leakage_sums, place, steps) for run, place in self.rows.parts)
         return steps * self.weights.leakage_j + attention_j
 
     def traffic(self, steps: int) -> list[float]:
@@ -312,10 +326,17 @@ class DecodeStretch:
         Returns:
             Bytes by kind, in the order of `TRAFFIC_COLUMNS`.
         """
-        totals = [steps * getattr(self.weights.traffic, name) for name in TRAFFIC_COLUMNS]
+        moved = self.weights.traffic
+        totals = [
+            steps * moved.weight_read_bytes,
+            steps * moved.kv_read_bytes,
+            steps * moved.kv_write_bytes,
+            steps * moved.embedding_read_bytes,
+            steps * moved.other_read_bytes,
+            steps * moved.other_write_bytes,
+        ]
         for run, place in self.rows.parts:
-            sums = run.traffic_sums
-            for kind, total in enumerate(sums):
+            for kind, total in run.traffic_sums.items():
                 totals[kind] += total[place + steps] - total[place]
         return totals
 
@@ -344,12 +365,34 @@ class DecodeStretch:
         return StepCost(latency_ps, self.weights.dynamic_j, attention_j, leakage_j)
 
 
+class StretchCosts(Protocol):
+    """Costs of consecutive decode iterations of the same sequences; `iteration_costs.StepCosts` has them."""
+
+    def stretch(self, contexts: list[tuple[int, int]]) -> DecodeStretch | None:
+        """Return decode iterations whose contexts grow by one each time.
+
+        Args:
+            contexts: Contexts of the first iteration in increasing order, each with its number of sequences.
+
+        Returns:
+            The iterations; None if they have to be asked for one by one.
+        """
+
+    def use(self, stretch: DecodeStretch, steps: int) -> None:
+        """Count the first iterations of a stretch as a part of the run.
+
+        Args:
+            stretch: The stretch.
+            steps: Number of its iterations.
+        """
+
+
 def _joules(sums: Sequence[int], place: int, steps: int) -> float:
-    return ldexp(float(sums[place + steps] - sums[place]), -SCALE_BITS)
+    return math.ldexp(float(sums[place + steps] - sums[place]), -SCALE_BITS)
 
 
 def _sums(columns: Sequence[tuple[Sequence[float], int]], first: int, steps: int, start: float) -> list[float]:
-    """Add up parts of columns, from left to right, to a start value."""
+    # From left to right, so that floats are rounded as in the sum of one iteration.
     total = [start] * steps
     for values, place in columns:
         total = list(map(add, total, values[place + first : place + first + steps]))

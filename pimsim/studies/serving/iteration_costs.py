@@ -10,48 +10,40 @@ simulation needs a fraction of a second, and a long run has thousands of iterati
 over the same number of sequences at their mean context (with windows: the context with the mean number of entries that
 they attend to), interpolated between two contexts of a grid (method "grid").
 
-At the end, a few iterations of the run are simulated in full. The largest deviation is part of the result; it is 0 if
-nothing was estimated.
+At the end, a few iterations are simulated in full. The largest deviation is part of the result.
 
-Everything that is kept to be used again has a limit, at which it is emptied and simulated again as needed, with the
-same results. So memory does not grow with the number of iterations.
+What is kept to be used again is emptied at a limit and simulated again, so memory does not grow with the iterations.
 """
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import replace
 
 from pimsim.base.errors import WorkloadInputError, show
-from pimsim.base.stored_columns import Column
 from pimsim.base.units import ps_to_s
-from pimsim.config.schema import MAX_CONTEXT_LENGTH, Config
+from pimsim.config.schema import Config
 from pimsim.engine import Memo
 from pimsim.mapping.pass_options import complete_options, counted_options
 from pimsim.mapping.port_notes import is_short_of_port
 from pimsim.results.accounting import Accounting
 from pimsim.results.run_result import RunResult
 from pimsim.results.step_interpolation import check_interpolable
-from pimsim.simulation import model_spec, simulate
+from pimsim.simulation import model_spec, simulate_figures
 from pimsim.studies.serving.accounting_terms import AccountingTerms
 from pimsim.studies.serving.decode_table import DecodeStretch
+from pimsim.studies.serving.grid_cost import grid_cost
 from pimsim.studies.serving.serial_slices import SerialSlices
 from pimsim.studies.serving.simulated_slice import as_input_error, leakage_energy_j, whole_machine_power_w
+from pimsim.studies.serving.step_cost import Groups as Groups
+from pimsim.studies.serving.step_cost import StepCheck as StepCheck
 from pimsim.studies.serving.step_cost import StepCost
 from workloads.decoder_attention import ATTENTION_OPS
 from workloads.decoder_ops import PassOptions, mixed_step
 from workloads.decoder_pass import SequenceGroup
 from workloads.requests import Request
 from workloads.trace import Trace
-
-Groups = tuple[tuple[int, int, int], ...]
-"""Groups of an iteration, sorted: (queries, context, sequences), as in `workloads.decoder_pass.SequenceGroup`."""
-
-GRID = 64
-"""Distance between contexts of the interpolation grid, tokens."""
 
 CHECKED_STEPS = 8
 """Largest number of iterations that are simulated in full at the end, to check the costs."""
@@ -71,21 +63,6 @@ MAX_SLICES = 100_000
 """Simulated slices that are kept (serial schedule); about 0.9 kB each."""
 MAX_WHOLES = 20_000
 """Fully simulated iterations that are kept (other schedules), or `serving.max_simulated_steps`; about 1.5 kB each."""
-
-
-@dataclass(frozen=True, slots=True)
-class StepCheck:
-    """Comparison of the costs used in a run with full simulations of the same iterations.
-
-    Attributes:
-        steps: Number of compared iterations.
-        latency_error: Largest relative deviation of the latency, absolute value.
-        energy_error: Largest relative deviation of the energy, absolute value.
-    """
-
-    steps: Annotated[int, Column("steps_checked")]
-    latency_error: float
-    energy_error: float
 
 
 class StepCosts:
@@ -126,7 +103,8 @@ class StepCosts:
         self._simulated: set[tuple[Groups, int]] = set()
         """Iterations that are simulated in full because they came before `serving.max_simulated_steps` was reached."""
         self._interpolates = False
-        self._slices = SerialSlices(self._config, self.spec, self._reach, self._simulated_term)
+        self._slices = SerialSlices(self._config, self.spec, self._reach, self._simulate_slice)
+        self._kv_bytes: dict[int, int] = {}
         self._samples: list[tuple[Groups, int, StepCost]] = []
         self._stride, self._seen = 1, 0
         self.whole_power_w = 0.0
@@ -160,7 +138,7 @@ class StepCosts:
             if len(groups) <= _CACHED_GROUPS or not self._serial:
                 self._steps[groups, outputs] = cost
             if self._serial or cost.estimated:
-                self._sample(groups, outputs, lambda: cost)
+                self._sample(groups, outputs, cost)
         for term, weight in cost.terms:
             self._terms.use(term, weight)
         return cost
@@ -191,8 +169,8 @@ class StepCosts:
         self._limit_memory()
         sequences = sum(count for _, count in contexts)
         weights = self._slices.weights(sequences, sequences)
-        ungated = self._config.leakage_gating == "ungated"
-        return self._slices.stretch(weights, contexts, self.whole_power_w if ungated else None)
+        powers_w = {"ungated": self.whole_power_w, "not_charged": 0.0}
+        return self._slices.stretch(weights, contexts, powers_w.get(self._config.leakage_gating))
 
     def use(self, stretch: DecodeStretch, steps: int) -> None:
         """Count the first iterations of a stretch as a part of the run.
@@ -204,9 +182,12 @@ class StepCosts:
         stretch.use(steps)
         for term, weight in stretch.weights.terms:
             self._terms.use(term, steps * weight)
-        middle, contexts = steps // 2, stretch.contexts
-        groups = tuple((1, context + middle, count) for context, count in contexts)
-        self._sample(groups, sum(count for _, count in contexts), lambda: stretch.cost(middle))
+        if self._seen % self._stride:
+            self._seen += 1
+            return
+        middle = steps // 2
+        groups = tuple((1, context + middle, count) for context, count in stretch.contexts)
+        self._sample(groups, sum(count for _, _, count in groups), stretch.cost(middle))
 
     def accounting(self) -> Accounting:
         """Return what the iterations since the last call count and leave out, without leakage.
@@ -218,11 +199,7 @@ class StepCosts:
         return self._terms.take_total()
 
     def _count_stretches(self) -> None:
-        weights: dict[int, float] = {}
-        for terms, count in self._slices.take_uses():
-            for term, weight in terms:
-                weights[term] = weights.get(term, 0.0) + count * weight
-        for term, weight in weights.items():
+        for term, weight in self._slices.take_uses().items():
             self._terms.use(term, weight)
 
     def _is_simulated(self, groups: Groups, outputs: int) -> bool:
@@ -261,7 +238,10 @@ class StepCosts:
         Returns:
             Bytes.
         """
-        return self._options["kv"].largest_bytes(self.spec, context)
+        found = self._kv_bytes.get(context)
+        if found is None:
+            found = self._kv_bytes[context] = self._options["kv"].largest_bytes(self.spec, context)
+        return found
 
     @property
     def idle_power_w(self) -> float:
@@ -284,7 +264,7 @@ class StepCosts:
                 energy_error = max(energy_error, abs(cost.energy_j / exact.energy_j - 1))
         return StepCheck(count, latency_error, energy_error)
 
-    def _sample(self, groups: Groups, outputs: int, cost: Callable[[], StepCost]) -> None:
+    def _sample(self, groups: Groups, outputs: int, cost: StepCost) -> None:
         """Keep a sample of the iterations, spread over the whole run.
 
         Every iteration is kept at first, then every second, every fourth and so on, so that their number is limited.
@@ -292,27 +272,46 @@ class StepCosts:
         Args:
             groups: Groups of the iteration.
             outputs: Number of output tokens of the iteration.
-            cost: Function that returns the cost that was used.
+            cost: Cost that was used.
         """
         if self._seen % self._stride == 0:
-            self._samples.append((groups, outputs, cost()))
+            self._samples.append((groups, outputs, cost))
         self._seen += 1
         if len(self._samples) > _KEPT_SAMPLES:
             self._samples, self._stride = self._samples[::2], 2 * self._stride
 
     def _simulate(self, build: Callable[[PassOptions], Trace]) -> RunResult:
         """Return the run of the trace that `build` makes with the options of the config, with what it leaves out."""
+        run, accounting_of = self._simulate_figures(build)
+        return replace(run, accounting=accounting_of())
+
+    def _simulate_figures(self, build: Callable[[PassOptions], Trace]) -> tuple[RunResult, Callable[[], Accounting]]:
+        """Return the run without its accounting, and a function that returns it."""
         self.simulations += 1
         if sum(map(len, self._memo.values())) >= MAX_MEMO_ENTRIES:
             self._memo.clear()
         with as_input_error():
-            trace, complete = build(self._options), build(self._everything)
-        return simulate(self._config, trace, memo=self._memo, complete=complete)
+            trace = build(self._options)
+        run, accounting_of = simulate_figures(self._config, trace, memo=self._memo)
 
-    def _simulated_term(self, build: Callable[[PassOptions], Trace]) -> tuple[RunResult, int]:
-        run = self._simulate(build)
-        self.whole_power_w = self.whole_power_w or whole_machine_power_w(run)  # the first one has weights
-        return run, self._terms.add(run.accounting)
+        def accounting() -> Accounting:
+            with as_input_error():
+                complete = trace if self._everything == self._options else build(self._everything)
+            return accounting_of(complete)
+
+        return run, accounting
+
+    def _simulate_slice(self, build: Callable[[PassOptions], Trace]) -> tuple[RunResult, Callable[[], int]]:
+        """Return the run of a slice, and a function that returns the number of its accounting."""
+        run, accounting = self._simulate_figures(build)
+
+        def term() -> int:
+            found = accounting()
+            # The first slice has all weights.
+            self.whole_power_w = self.whole_power_w or whole_machine_power_w(found, run.latency_ps)
+            return self._terms.add(found)
+
+        return run, term
 
     def _sum_of_slices(self, groups: Groups, outputs: int) -> StepCost:
         """Compute the cost of an iteration under the serial schedule as the sum of its slices.
@@ -346,7 +345,7 @@ class StepCosts:
             with as_input_error():
                 shapes = [SequenceGroup(sequences, queries, context) for queries, context, sequences in groups]
             result = self._simulate(lambda options: mixed_step(self.spec, shapes, outputs=outputs, **options))
-            self.whole_power_w = self.whole_power_w or whole_machine_power_w(result)
+            self.whole_power_w = self.whole_power_w or whole_machine_power_w(result.accounting, result.latency_ps)
             attention_j = [0.0] * len(groups)
             shared_j = 0.0
             for op in result.ops:
@@ -385,35 +384,7 @@ class StepCosts:
         if not decodes:
             return self._whole(groups, outputs)
         check_interpolable(self._config, "serving.max_simulated_steps", "raise it, set schedule=serial")
-        others = tuple(group for group in groups if group[0] > 1)
-        sequences = sum(each for _, _, each in decodes)
-        entries = sum(self._attended(context) * each for _, context, each in decodes)
-        longest = max(context for _, context, _ in decodes)
-        typical = bisect_right(range(1, longest + 1), entries / sequences, key=self._attended)
-        below = max(1, typical // GRID * GRID)
-        above = min(typical // GRID * GRID + GRID, MAX_CONTEXT_LENGTH)
-        low, high = (self._whole(((1, context, sequences), *others), outputs) for context in (below, above))
-        least, most = self._attended(below), self._attended(above)
-        weight = (entries / sequences - least) / (most - least) if most > least else 0.0
-        decode_j = _between(low.attention_j[0], high.attention_j[0], weight)
-        other_j = iter(_between(x, y, weight) for x, y in zip(low.attention_j[1:], high.attention_j[1:], strict=True))
-        return StepCost(
-            latency_ps=round(_between(low.latency_ps, high.latency_ps, weight)),
-            shared_j=_between(low.shared_j, high.shared_j, weight),
-            attention_j=tuple(
-                decode_j * self._attended(context) * each / entries if queries == 1 else next(other_j)
-                for queries, context, each in groups
-            ),
-            leakage_j=_between(low.leakage_j, high.leakage_j, weight),
-            estimated=1,
-            traffic=low.traffic.scaled(1 - weight) + high.traffic.scaled(weight),
-            terms=tuple(
-                (term, share * fraction)
-                for fraction, cost in ((1 - weight, low), (weight, high))
-                for term, share in cost.terms
-            ),
-            short_of_port=max(low.short_of_port, high.short_of_port),
-        )
+        return grid_cost(groups, self._attended, lambda at: self._whole(at, outputs))
 
     def _attended(self, context: int) -> float:
         """Return the number of entries that a decode step attends to, mean over the layers: `context` if all are kept.
@@ -427,7 +398,3 @@ class StepCosts:
         if not any(self.spec.windows) and self._options["kv"].keep == "all":
             return context
         return self._options["kv"].entries(self.spec, context) / self.spec.layers
-
-
-def _between(low: float, high: float, weight: float) -> float:
-    return low + weight * (high - low)

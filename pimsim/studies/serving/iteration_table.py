@@ -51,6 +51,9 @@ class IterationRecord(NamedTuple):
 
 COLUMNS = IterationRecord._fields[:-1]
 """Names of the columns without those of the memory traffic."""
+_NAMES = (*COLUMNS, *TRAFFIC_COLUMNS)
+_TOGETHER = 512
+"""Number of records that are put into the columns together, which takes a third of the time."""
 
 
 class Stretch(NamedTuple):
@@ -77,7 +80,9 @@ class IterationTable(Sequence[IterationRecord]):
     __hash__ = None  # type: ignore[assignment]  # it grows
 
     def __init__(self, records: Iterable[IterationRecord] = ()) -> None:
-        self._columns = columns_of(len(COLUMNS) + len(TRAFFIC_COLUMNS))
+        self._columns = columns_of(len(_NAMES))
+        self._new: list[tuple[Any, ...]] = []
+        """Records that are not in the columns yet."""
         self._ends = array("q")
         """Number of rows up to the end of each record."""
         self._stretches: dict[int, Stretch] = {}
@@ -126,18 +131,26 @@ class IterationTable(Sequence[IterationRecord]):
         self._stretches[len(self._ends)] = stretch
         self._append((*record[:-1], *traffic), steps)
 
-    def _append(self, values: Sequence[float], rows: int) -> None:
-        for column, value in zip(self._columns, values, strict=True):
-            column.append(value)
-        self._ends.append(len(self) + rows)
+    def _append(self, values: tuple[Any, ...], rows: int) -> None:
+        self._new.append(values)
+        self._ends.append((self._ends[-1] if self._ends else 0) + rows)
+        if len(self._new) == _TOGETHER:
+            self._store()
+
+    def _store(self) -> None:
+        """Put new records into the columns."""
+        for column, values in zip(self._columns, zip(*self._new, strict=True), strict=self._new != []):
+            column.extend(values)
+        self._new.clear()
 
     @property
     def last_end_ps(self) -> int:
         """End of the last iteration, ps; the table must not be empty."""
-        return int(self._columns[1].values[-1])
+        return int(self._new[-1][1] if self._new else self._columns[1].values[-1])
 
     def add_waiting_to_last(self) -> None:
         """Count one more request that has arrived before the end of the last iteration and is not admitted."""
+        self._store()
         values = self._columns[COLUMNS.index("waiting")].values
         values[-1] = int(values[-1]) + 1
 
@@ -151,7 +164,8 @@ class IterationTable(Sequence[IterationRecord]):
             Energies, traffic and ends of whole stretches, the largest KV space and number of waiting requests in them,
             and what is equal in all iterations of a stretch. It must not be changed.
         """
-        return self._columns[(*COLUMNS, *TRAFFIC_COLUMNS).index(name)].values
+        self._store()
+        return self._columns[_NAMES.index(name)].values
 
     def row_counts(self) -> Sequence[int]:
         """Return the number of iterations of each record of `sums`.
@@ -224,12 +238,13 @@ class IterationTable(Sequence[IterationRecord]):
 
     def _rows(self, number: int, first: int, rows: int) -> Iterator[IterationRecord]:
         """Yield rows of a record."""
-        names, count = (*COLUMNS, *TRAFFIC_COLUMNS), len(COLUMNS)
+        count = len(COLUMNS)
         if number not in self._stretches:
+            self._store()
             row = [column.values[number] for column in self._columns]
             yield _record(row[:count], row[count:])
             return
-        for row_values in zip(*(self._row_values(number, name, first, rows) for name in names), strict=True):
+        for row_values in zip(*(self._row_values(number, name, first, rows) for name in _NAMES), strict=True):
             yield _record(row_values[:count], row_values[count:])
 
     @overload

@@ -34,6 +34,22 @@ class NumberColumn:
             self.values = [*self.values, value]
             self._type = None
 
+    def extend(self, values: Sequence[int | float]) -> None:
+        """Add values at the end, as `append` does one by one.
+
+        Args:
+            values: The values.
+        """
+        if self._type is not None and {self._type} == set(map(type, values)):
+            try:
+                self.values.extend(array("d" if self._type is float else "q", values))  # type: ignore[arg-type]
+            except OverflowError:
+                pass
+            else:
+                return
+        for value in values:
+            self.append(value)
+
     def _change_type(self, value: int | float) -> None:
         """Choose floats if the first value is one; else keep the values as objects from now on."""
         if self._type is None:

@@ -21,6 +21,7 @@ LONGEST_PERIOD = 256
 
 _ATTEMPTS = 6
 """How often the lower end of a fit is raised because another residue class changes its form later."""
+_LONG = 16
 _OFFSETS = (0, 1, 2, 5, 11, 23)
 """Distances from the end of an interval at which a period is tried first."""
 
@@ -31,26 +32,45 @@ class Polynomial:
     Args:
         nodes: Arguments of the samples, at most three, in increasing order.
         samples: Samples at the nodes.
+        like: Polynomials of the degree that is the number of nodes, with the same leading coefficients; None: the
+            degree is lower than the number of nodes.
     """
 
-    __slots__ = ("_changing", "_divisor", "_first", "nodes")
+    __slots__ = ("_changing", "_divisor", "_first", "_like", "nodes")
 
-    def __init__(self, nodes: tuple[int, ...], samples: Sequence[Sample]) -> None:
-        self.nodes = nodes
+    def __init__(self, nodes: tuple[int, ...], samples: Sequence[Sample], like: Polynomial | None = None) -> None:
+        self.nodes, self._like = nodes, like
         self._first = samples[0]
         one, two = (node - nodes[0] for node in (*nodes[1:], nodes[0], nodes[0])[:2])
+        leading = None if like is None else like.leading()
         # The value is first + (x linear + x^2 square) / divisor, with x from the first node.
         self._divisor = (one or 1) * (two * (two - one) if two else 1)
+        if like is not None:
+            self._divisor = (one or 1) * like._divisor
         self._changing: list[tuple[int, int, int]] = []
         for place, values in enumerate(zip(*samples, strict=True)):
             rise = values[min(1, len(nodes) - 1)] - values[0]
-            if two:
+            if leading is not None and like is not None:
+                square = leading[place] * one
+                linear = rise * like._divisor - square * one if one else leading[place]
+            elif two:
                 square = (values[2] - values[0]) * one - rise * two
                 linear = two * (two - one) * rise - one * square
             else:
                 square, linear = 0, rise
             if linear or square:
                 self._changing.append((place, linear, square))
+
+    def leading(self) -> list[int]:
+        """Return the coefficients of the highest power, as multiples of one over the divisor.
+
+        Returns:
+            One per function.
+        """
+        found = [0] * len(self._first)
+        for place, linear, square in self._changing:
+            found[place] = square if len(self.nodes) > 2 else linear
+        return found
 
     def at(self, argument: int) -> Sample | None:
         """Return the values at an argument.
@@ -78,14 +98,18 @@ class Polynomial:
         Returns:
             Each node with its weight.
         """
-        return [
-            (
-                node,
-                prod(argument - other for other in self.nodes if other != node)
-                / prod(node - other for other in self.nodes if other != node),
-            )
-            for node in self.nodes
-        ]
+        found = [(node, _ratio(argument, node, self.nodes)) for node in self.nodes]
+        if self._like is not None:
+            factor = prod(argument - node for node in self.nodes)
+            nodes = self._like.nodes
+            found += [(node, factor / prod(node - other for other in nodes if other != node)) for node in nodes]
+        return found
+
+
+def _ratio(argument: int, node: int, nodes: tuple[int, ...]) -> float:
+    """Return the value at an argument of the polynomial that is 1 at a node and 0 at the others."""
+    others = [other for other in nodes if other != node]
+    return prod(argument - other for other in others) / prod(node - other for other in others)
 
 
 class Fit(NamedTuple):
@@ -154,7 +178,7 @@ def fit(
 
     best: list[Fit] = []
     with suppress(_TooManySamplesError):
-        _search(known_sample, first, last, degree, periods, best, _OFFSETS if check_all else _OFFSETS[::2])
+        _search(known_sample, first, last, degree, periods, best, _OFFSETS if check_all else _OFFSETS[:1])
     return best[-1] if best else None
 
 
@@ -171,7 +195,9 @@ def _search(
     for period in periods:
         if last - first < 2 * (degree + 2) * period:
             break
-        if not all(_repeats(sample, last - offset, degree, period) for offset in offsets):
+        # Of a long period, each residue class is compared later; a short one has few of them.
+        places = offsets if period < _LONG else offsets[:2]
+        if not all(_repeats(sample, last - offset, degree, period) for offset in places):
             continue
         start, top = first, last
         for _ in range(_ATTEMPTS):
@@ -236,17 +262,24 @@ def _checked(sample: Callable[[int], Sample], first: int, last: int, degree: int
         The fit; if one class has another form in between, its first argument.
     """
     found: dict[int, Polynomial] = {}
+    like: Polynomial | None = None
     for low in range(first, first + period):
         steps = (last - low) // period
-        places = sorted({steps * place // max(1, degree) for place in range(degree + 1)})
-        chosen = tuple(low + place * period for place in places)
         # A different place in each class: a change of form anywhere is between the nodes of some.
-        inner = next(each for each in _spread(low - first, steps) if each not in places)
-        checked = low + inner * period
-        polynomial = Polynomial(chosen, list(map(sample, chosen)))
-        if polynomial.at(checked) != sample(checked):
+        spread = _spread(low - first, steps)
+        for leading in (like, None) if like is not None else (None,):
+            degrees = degree - (leading is not None)
+            places = sorted({steps * place // max(1, degrees) for place in range(degrees + 1)})
+            checked = low + period * next(each for each in spread if each not in places)
+            nodes = tuple(low + place * period for place in places)
+            polynomial = Polynomial(nodes, list(map(sample, nodes)), leading)
+            if polynomial.at(checked) == sample(checked):
+                break
+        else:
             return low
         found[low % period] = polynomial
+        if degree:
+            like = like or polynomial
     return Fit(first, last, period, tuple(found[residue] for residue in range(period)))
 
 
@@ -263,10 +296,10 @@ def periods_of(sizes: Sequence[int]) -> tuple[int, ...]:
         sizes: Sizes into which the machine divides work, such as the rows of its systolic array.
 
     Returns:
-        Powers of two, the sizes, and the sizes times powers of two, up to `LONGEST_PERIOD`, in increasing order.
+        The sizes times powers of two, up to `LONGEST_PERIOD`, in increasing order.
     """
     found = set()
-    for size in (1, *sizes):
+    for size in sizes:
         while 0 < size <= LONGEST_PERIOD:
             found.add(size)
             size *= 2

@@ -14,16 +14,17 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, Protocol
 
 from pimsim.base.errors import PluginError
-from pimsim.studies.serving.decode_table import DecodeStretch
+from pimsim.studies.serving.decode_table import StretchCosts
 from pimsim.studies.serving.iteration_costs import Groups
 from pimsim.studies.serving.iteration_table import IterationRecord, IterationTable, Stretch
 from pimsim.studies.serving.kv_memory import KvMemory, WholeReservation
 from pimsim.studies.serving.outside_policy import build_policy
 from pimsim.studies.serving.policies import POLICIES, Chosen, Limits, SchedulerState
-from pimsim.studies.serving.served_request import NO_SERVICE, Cancelled, Finished, ServedRequest, Service
+from pimsim.studies.serving.served_request import NO_SERVICE, Cancelled, ServedRequest
+from pimsim.studies.serving.served_request import Arrival as Arrival
+from pimsim.studies.serving.served_request import Finished as Finished
 from pimsim.studies.serving.speculation import Speculation
 from pimsim.studies.serving.step_cost import StepCost
 from pimsim.studies.serving.swap_space import SwapSpace
@@ -35,50 +36,8 @@ CostOf = Callable[[Groups, int], StepCost]
 """Function of the groups of an iteration and its number of output tokens, which returns the cost of the iteration."""
 
 
-class StretchCosts(Protocol):
-    """Costs of consecutive decode iterations of the same sequences; `iteration_costs.StepCosts` has them."""
-
-    def stretch(self, contexts: list[tuple[int, int]]) -> DecodeStretch | None:
-        """Return decode iterations whose contexts grow by one each time.
-
-        Args:
-            contexts: Contexts of the first iteration in increasing order, each with its number of sequences.
-
-        Returns:
-            The iterations; None if they have to be asked for one by one.
-        """
-
-    def use(self, stretch: DecodeStretch, steps: int) -> None:
-        """Count the first iterations of a stretch as a part of the run.
-
-        Args:
-            stretch: The stretch.
-            steps: Number of its iterations.
-        """
-
-
 PROGRESS_STEPS = 200
 """Approximate number of progress reports per run."""
-
-
-class Arrival(NamedTuple):
-    """A request as the scheduler sees it.
-
-    Attributes:
-        arrival_ps: Arrival time, ps.
-        prompt_tokens: Length of the prompt, tokens.
-        output_tokens: Length of the output, tokens.
-        kv_bytes: Largest size of the KV cache of the request, bytes.
-        entries: Tokens of the prompt whose KV entries the request brings along, for example from another machine. With
-            all of them, its first iteration is a decode step.
-    """
-
-    arrival_ps: int
-    prompt_tokens: int
-    output_tokens: int
-    kv_bytes: int
-    entries: int = 0
-    service: Service = NO_SERVICE
 
 
 class Scheduler:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from pimsim.config.schema import Config
 from pimsim.results.run_result import RunResult
@@ -16,8 +16,9 @@ from workloads.models import ModelSpec
 from workloads.requests import Request
 from workloads.trace import Trace
 
-Simulate = Callable[[Callable[[PassOptions], Trace]], tuple[RunResult, int]]
-"""Function of a function that builds a trace: simulates it, and returns the run and the number of its accounting."""
+Simulate = Callable[[Callable[[PassOptions], Trace]], tuple[RunResult, Callable[[], int]]]
+"""Function of a function that builds a trace: simulates it, and returns the run and a function that returns the number
+of its accounting."""
 
 
 class SerialSlices:
@@ -39,11 +40,11 @@ class SerialSlices:
 
     def __len__(self) -> int:
         """Return the number of slices that are kept."""
-        families = (*self._weights.values(), *self._prompts.values(), *self._decodes.values())
-        return sum(map(len, families)) + len(self._chunks)
+        return self._figures.made
 
     def clear(self) -> None:
         """Forget all slices, so that the numbers of accounting terms are no longer used."""
+        self._figures.made = 0
         self._weights: dict[int, SliceFamily] = {}
         self._prompts: dict[int, SliceFamily] = {}
         self._decodes: dict[int, SliceFamily] = {}
@@ -82,6 +83,7 @@ class SerialSlices:
                 Domain(
                     first=max(1, outputs),
                     last=lambda: 2 * self._longest_prompt,
+                    periods=self._figures.periods,
                     expected=lambda: self._prompt_lengths if outputs == 1 else 0,
                 ),
                 Base(self._weights_by_vectors(1), 1, 0) if outputs > 1 else None,
@@ -105,10 +107,10 @@ class SerialSlices:
         found = self._chunks.get(group)
         if found is None:
             run, term = self._attention_run(*group)
-            found = self._chunks[group] = self._figures.slice_of(self._figures.sample_of(run), ((term, 1.0),))
+            found = self._chunks[group] = self._figures.slice_of(self._figures.sample_of(run), ((term(), 1.0),))
         return found
 
-    def _attention_run(self, queries: int, context: int, sequences: int) -> tuple[RunResult, int]:
+    def _attention_run(self, queries: int, context: int, sequences: int) -> tuple[RunResult, Callable[[], int]]:
         with as_input_error():
             shape = SequenceGroup(sequences, queries, context)
         return self._simulate(
@@ -125,6 +127,7 @@ class SerialSlices:
                 Domain(
                     first=1,
                     last=lambda: min(self._longest_context, self._reach or self._longest_context),
+                    periods=self._figures.array_periods if sequences == 1 else self._figures.periods,
                     expected=lambda: self._longest_context if sequences == 1 else 0,
                 ),
                 Base(self._decode(1), sequences, 1) if sequences > 1 else None,
@@ -141,6 +144,7 @@ class SerialSlices:
                 Domain(
                     first=2,
                     last=lambda: self._longest_prompt,
+                    periods=self._figures.array_periods,
                     expected=lambda: self._prompt_lengths if sequences == 1 else 0,
                 ),
             )
@@ -152,7 +156,7 @@ class SerialSlices:
         Args:
             weights: Weight ops of each iteration.
             contexts: Contexts of the first iteration in increasing order, each with its number of sequences.
-            power_w: Leakage power of the whole machine if it is charged all the time, watts; None if not.
+            power_w: Leakage power, watts, if it does not depend on what works; else None.
 
         Returns:
             The iterations.
@@ -162,7 +166,11 @@ class SerialSlices:
             table = self._tables.get(count)
             if table is None:
                 table = self._tables[count] = self._table(self._decode(count))
-            groups.append((table, *table.at(context)))
+            cheap = table.cheap
+            if cheap is not None and cheap.first <= context <= cheap.first + cheap.length:
+                groups.append((table, cheap, context - cheap.first))
+            else:
+                groups.append((table, *table.at(context)))
         return DecodeStretch(weights, contexts, groups, power_w)
 
     def _table(self, family: SliceFamily) -> DecodeTable:
@@ -174,11 +182,15 @@ class SerialSlices:
             lambda context: context if context > reach else family.cheap_from(context),
         )
 
-    def take_uses(self) -> Iterator[tuple[tuple[tuple[int, float], ...], int]]:
-        """Return how often each slice of a stretch was used since the last call.
+    def take_uses(self) -> dict[int, float]:
+        """Return how often each accounting term was used by stretches since the last call.
 
-        Yields:
-            Accounting terms of a slice, and number of uses.
+        Returns:
+            Weights by term.
         """
+        weights: dict[int, float] = {}
         for table in self._tables.values():
-            yield from table.take_uses()
+            for terms, count in table.take_uses():
+                for term, weight in terms:
+                    weights[term] = weights.get(term, 0.0) + count * weight
+        return weights

@@ -1,4 +1,4 @@
-"""A request as the scheduler, its policy and the KV memory see it, and what is left of it when it leaves."""
+"""A request as it arrives, as the scheduler, its policy and the KV memory see it, and when it is finished."""
 
 from __future__ import annotations
 
@@ -25,6 +25,27 @@ class Service(NamedTuple):
 
 
 NO_SERVICE = Service()
+
+
+class Arrival(NamedTuple):
+    """A request as the scheduler sees it.
+
+    Attributes:
+        arrival_ps: Arrival time, ps.
+        prompt_tokens: Length of the prompt, tokens.
+        output_tokens: Length of the output, tokens.
+        kv_bytes: Largest size of the KV cache of the request, bytes.
+        entries: Tokens of the prompt whose KV entries the request brings along, for example from another machine. With
+            all of them, its first iteration is a decode step.
+        service: What it asks of the server, beside its tokens.
+    """
+
+    arrival_ps: int
+    prompt_tokens: int
+    output_tokens: int
+    kv_bytes: int
+    entries: int = 0
+    service: Service = NO_SERVICE
 
 
 @dataclass(slots=True, eq=False)

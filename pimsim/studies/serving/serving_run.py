@@ -10,6 +10,7 @@ from pimsim.base.errors import WorkloadInputError
 from pimsim.base.plugins import plugin_records
 from pimsim.base.shipped_files import find_requests
 from pimsim.config.schema import Config
+from pimsim.engine.collecting import few_collections
 from pimsim.importers.request_traces.request_trace import RequestTrace
 from pimsim.importers.request_traces.trace_reading import read_request_trace
 from pimsim.importers.request_traces.trace_selection import TraceSelection
@@ -100,6 +101,7 @@ def poisson_requests(
         raise WorkloadInputError(str(error)) from error
 
 
+@few_collections()
 def serve(
     config: Config, requests: Sequence[Request], progress: Progress | None = None, costs: StepCosts | None = None
 ) -> ServingResult:

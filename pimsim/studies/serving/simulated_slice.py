@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from pimsim.base.errors import WorkloadInputError
 from pimsim.base.units import ps_to_s
-from pimsim.results.accounting import IDLE_LEAKAGE, LEAKAGE
+from pimsim.results.accounting import IDLE_LEAKAGE, LEAKAGE, Accounting
 from pimsim.results.memory_traffic import MemoryTraffic
 from pimsim.results.run_result import RunResult
 from workloads.workload_errors import WorkloadError
@@ -32,20 +32,6 @@ class Slice(NamedTuple):
     traffic: MemoryTraffic
     terms: tuple[tuple[int, float], ...]
 
-    @staticmethod
-    def of(result: RunResult, term: int) -> Slice:
-        """Return the figures of a run.
-
-        Args:
-            result: The run.
-            term: Number of its accounting in `AccountingTerms`.
-
-        Returns:
-            The figures.
-        """
-        dynamic_j = math.fsum(result.dynamic_energy_j(result.counts).values())
-        return Slice(result.latency_ps, dynamic_j, leakage_energy_j(result), result.memory_traffic, ((term, 1.0),))
-
 
 def leakage_energy_j(result: RunResult) -> float:
     """Return the leakage energy of a run, joules.
@@ -59,18 +45,20 @@ def leakage_energy_j(result: RunResult) -> float:
     return math.fsum(component.leakage_j for component in result.components)
 
 
-def whole_machine_power_w(run: RunResult) -> float:
+def whole_machine_power_w(accounting: Accounting, latency_ps: int) -> float:
     """Return the leakage power of a machine without power gating, watts, from any run that uses all tiles of a model.
 
     Args:
-        run: The run; its accounting has the leakage that it charges, or could charge, and that of idle components.
+        accounting: That of the run; it has the leakage that the run charges, or could charge, and that of idle
+            components.
+        latency_ps: Latency of the run, ps.
 
     Returns:
         Watts.
     """
-    items = (*run.accounting.counted, *run.accounting.left_out)
+    items = (*accounting.counted, *accounting.left_out)
     leakage_j = math.fsum(item.energy_j for item in items if item.name in (LEAKAGE, IDLE_LEAKAGE))
-    return leakage_j / ps_to_s(run.latency_ps)
+    return leakage_j / ps_to_s(latency_ps)
 
 
 @contextmanager

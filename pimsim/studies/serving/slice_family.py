@@ -18,6 +18,9 @@ FIRST_TRY = 8
 FIRST_TRY_OF_DIFFERENCES = 3
 """The same for a family that is fitted as the difference from another one, which takes fewer samples."""
 
+MANY = 300
+"""Number of different numbers from which on a fit is tried at once, if so many are expected."""
+
 TRIES = 7
 """Largest number of fits that are tried."""
 
@@ -39,13 +42,15 @@ class Domain:
     Attributes:
         first: Smallest number.
         last: Function that returns the largest number expected.
+        periods: Periods to try.
         expected: Function that returns how many different numbers are expected; a fit takes no more simulations, or
             three times as many as numbers were asked for.
     """
 
     first: int
     last: Callable[[], int]
-    expected: Callable[[], int] = lambda: 0
+    periods: tuple[int, ...]
+    expected: Callable[[], int]
 
 
 class Base(NamedTuple):
@@ -66,8 +71,8 @@ class SliceFamily:
     """Slices by one number. The first ones are simulated; then the others follow from a fit, if there is one.
 
     Args:
-        simulate: Function that simulates the slice of a number and returns the run and the number of its accounting
-            term.
+        simulate: Function that simulates the slice of a number, and returns the run and a function that returns the
+            number of its accounting term.
         figures: Integers and energies on the machine.
         degree: Degree of the polynomials to try.
         domain: Numbers to expect.
@@ -76,7 +81,7 @@ class SliceFamily:
 
     def __init__(
         self,
-        simulate: Callable[[int], tuple[RunResult, int]],
+        simulate: Callable[[int], tuple[RunResult, Callable[[], int]]],
         figures: SliceFigures,
         degree: int,
         domain: Domain,
@@ -84,15 +89,15 @@ class SliceFamily:
     ) -> None:
         self._simulate, self._figures, self._degree, self._domain = simulate, figures, degree, domain
         self._base = base
-        self._simulated: dict[int, _Known] = {}
+        self._samples: dict[int, Sample] = {}
+        self._terms: dict[int, int] = {}
+        """Accounting terms of the samples that are used: slices, and nodes of fits."""
+        self._accountings: dict[int, Callable[[], int]] = {}
+        """Functions that return the terms of other samples, while a fit is tried."""
         self._known: dict[int, _Known] = {}
         self._fits: list[tuple[Fit, Base | None]] = []
         self._asked, self._tries = 0, 0
         self._next_try = FIRST_TRY_OF_DIFFERENCES if base else FIRST_TRY
-
-    def __len__(self) -> int:
-        """Return the number of slices that are kept."""
-        return len(self._known)
 
     def cheap_from(self, number: int) -> int:
         """Return the smallest number from which on, up to `number`, no slice needs a simulation.
@@ -138,8 +143,8 @@ class SliceFamily:
     def _fitted_terms(self, polynomial: Polynomial, number: int, base: Base | None) -> Terms:
         terms: dict[int, float] = {}
         for node, weight in polynomial.weights(number):
-            for term, other in self._simulated[node].slice.terms:
-                terms[term] = terms.get(term, 0.0) + weight * other
+            term = self._terms[node]
+            terms[term] = terms.get(term, 0.0) + weight
         if base is not None:
             for at, share in ((number, -1.0), *polynomial.weights(number)):
                 for term, other in base.family.of(at).terms:
@@ -156,14 +161,16 @@ class SliceFamily:
             The slice.
         """
         self._asked += 1
-        if self._asked >= self._next_try and self._tries < TRIES:
+        at_once = not self._tries and self._domain.expected() >= MANY
+        if (self._asked >= self._next_try or at_once) and self._tries < TRIES:
             self._tries += 1
-            self._next_try = 2 * self._asked
+            self._next_try = max(FIRST_TRY, 2 * self._asked)
             self._try(number)
             found = self._fitted(number)
             if found is not None:
                 return found
-        return self._sampled(number)
+        sample = self._sampled(number)
+        return _Known(self._figures.slice_of(sample, ((self._term_of(number), 1.0),)), sample)
 
     def _try(self, number: int) -> None:
         """Fit the slices around a number, below the fits that there are and above them.
@@ -188,27 +195,46 @@ class SliceFamily:
 
         def sample(at: int) -> Sample | None:
             nonlocal left
-            if at not in self._simulated:
+            if at not in self._samples:
                 if not left:
                     return None
                 left -= 1
             try:
-                own = self._sampled(at).sample
+                own = self._sampled(at)
             except PimsimError:  # a size that no request has may not fit into the machine
                 return None
             return own if base is None else _plus(own, base.family._at(at).sample, -base.factor)
 
         degree = self._degree if base is None else base.degree
-        found = fit(sample, first, last, degree, self._figures.periods, check_all=base is None)
+        found = fit(sample, first, last, degree, self._domain.periods, check_all=base is None)
         if found is not None:
             self._fits.append((found, base))
+            for node in {node for each in found.polynomials for node, _ in each.weights(number)}:
+                self._term_of(node)
+        self._accountings.clear()  # they hold the runs
 
-    def _sampled(self, number: int) -> _Known:
-        found = self._simulated.get(number)
+    def _sampled(self, number: int) -> Sample:
+        found = self._samples.get(number)
         if found is None:
-            run, term = self._simulate(number)
-            sample = self._figures.sample_of(run)
-            found = self._simulated[number] = _Known(self._figures.slice_of(sample, ((term, 1.0),)), sample)
+            run, self._accountings[number] = self._simulate(number)
+            found = self._samples[number] = self._figures.sample_of(run)
+        return found
+
+    def _term_of(self, number: int) -> int:
+        """Return the accounting term of a sample.
+
+        Args:
+            number: Number of the sample.
+
+        Returns:
+            Number of the term.
+        """
+        found = self._terms.get(number)
+        if found is None:
+            accounting = self._accountings.pop(number, None)
+            if accounting is None:  # it was a sample of a fit only
+                _, accounting = self._simulate(number)
+            found = self._terms[number] = accounting()
         return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from pimsim.config.schema import Config
 from pimsim.hardware.leakage import gating_of, leakage_energy_j
@@ -34,12 +33,13 @@ class SliceFigures:
         self._units: dict[str, int] = {}
         self._counts = 1 + len(_TRAFFIC) + len(self._leaking)
         """Place of the first action count in a sample."""
-        self.periods = periods_of(self._sizes())
+        self.made = 0
+        """Number of slices that were made."""
+        array = config.machine.systolic
+        self.periods = periods_of((1, array.rows, array.columns, math.lcm(array.rows, array.columns)))
         """Periods to try for fits."""
-
-    def _sizes(self) -> Sequence[int]:
-        array = self._config.machine.systolic
-        return array.rows, array.columns, math.lcm(array.rows, array.columns)
+        self.array_periods = periods_of((math.lcm(array.rows, array.columns),)) or self.periods
+        """The same for ops that the systolic array divides into folds."""
 
     def sample_of(self, run: RunResult) -> Sample:
         """Return the integers of a run: latency, traffic, busy times and action counts.
@@ -70,6 +70,7 @@ class SliceFigures:
         Returns:
             The slice.
         """
+        self.made += 1
         latency_ps = sample[0]
         counts = sample[self._counts :]
         dynamic_j = math.fsum([n * energy_j for n, energy_j in zip(counts, self._energies_j, strict=True) if n])

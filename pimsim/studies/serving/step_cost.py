@@ -1,11 +1,16 @@
-"""Cost of one iteration of a serving run."""
+"""Cost of one iteration of a serving run, and how it was checked."""
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Annotated, NamedTuple
 
+from pimsim.base.stored_columns import Column
 from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
+
+Groups = tuple[tuple[int, int, int], ...]
+"""Groups of an iteration, sorted: (queries, context, sequences), as in `workloads.decoder_pass.SequenceGroup`."""
 
 
 class StepCost(NamedTuple):
@@ -57,3 +62,17 @@ class StepCost(NamedTuple):
             leakage_j=self.leakage_j + leakage_j,
             traffic=self.traffic + traffic,
         )
+
+@dataclass(frozen=True, slots=True)
+class StepCheck:
+    """Comparison of the costs used in a run with full simulations of the same iterations.
+
+    Attributes:
+        steps: Number of compared iterations.
+        latency_error: Largest relative deviation of the latency, absolute value.
+        energy_error: Largest relative deviation of the energy, absolute value.
+    """
+
+    steps: Annotated[int, Column("steps_checked")]
+    latency_error: float
+    energy_error: float
