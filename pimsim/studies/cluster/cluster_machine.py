@@ -35,14 +35,14 @@ class ClusterMachine:
         return self.setup.limits.max_batch
 
     def next_finished_ps(self) -> int | None:
-        """Return the time at which the first request left that was not collected: finished or cancelled.
+        """Return the time at which the first request left that was not collected: finished, or its cancellation noted.
 
         Returns:
             Time, ps, which may be later than now; None if the scheduler knows of none.
         """
         finished, cancelled = self.scheduler.finished, self.scheduler.cancelled
         times = [each.finished_ps for each in finished[self._collected : self._collected + 1]]
-        times += [each.cancelled_ps for each in cancelled[self._cancelled : self._cancelled + 1]]
+        times += [each.noted_ps for each in cancelled[self._cancelled : self._cancelled + 1]]
         return min(times, default=None)
 
     def claim(self, kv_bytes: int) -> None:
@@ -83,7 +83,7 @@ class ClusterMachine:
             self._leave(finished[self._collected].number)
             self._collected += 1
         cancelled = self.scheduler.cancelled
-        while self._cancelled < len(cancelled) and cancelled[self._cancelled].cancelled_ps <= now_ps:
+        while self._cancelled < len(cancelled) and cancelled[self._cancelled].noted_ps <= now_ps:
             self._leave(cancelled[self._cancelled].number)
             self._cancelled += 1
         return finished[begin : self._collected]

@@ -109,7 +109,8 @@ class Scheduler:
         self.arrivals.append(arrival)
         heapq.heappush(self._pending, (arrival.arrival_ps, number))
         if arrival.service.cancel_ps is not None:
-            heapq.heappush(self._pending, (arrival.service.cancel_ps, -1 - number))
+            # A request can come after its cancellation, from a queue outside; it cannot be cancelled before it is here.
+            heapq.heappush(self._pending, (max(arrival.service.cancel_ps, arrival.arrival_ps), -1 - number))
         if len(self.iterations) and arrival.arrival_ps <= self.iterations.last_end_ps:
             self._note_arrivals()
             self.iterations.add_waiting_to_last()
@@ -236,7 +237,9 @@ class Scheduler:
                 if self._swap is not None:
                     self._swap.forget(each)
                 energies_j = each.dynamic_energy_j, each.leakage_energy_j
-                self.cancelled.append(Cancelled(number, each.admitted_ps, state.now_ps, each.produced, *energies_j))
+                left_ps = each.service.cancel_ps if each is waiting else None
+                times_ps = each.admitted_ps, state.now_ps if left_ps is None else left_ps
+                self.cancelled.append(Cancelled(number, *times_ps, each.produced, *energies_j, state.now_ps))
         self._cancelling.clear()
 
     def _preempt(self) -> None:

@@ -118,11 +118,12 @@ class Cancelled(NamedTuple):
     Attributes:
         number: Index of the request in the order in which requests were offered.
         admitted_ps: Time of its first admission, ps; -1 if it was never admitted.
-        cancelled_ps: Time at which it left: that of its cancellation, or the end of the iteration during which it was
-            cancelled, ps.
+        cancelled_ps: Time at which it left: that of its cancellation if it waited, or the end of the iteration during
+            which it was cancelled, ps.
         produced: Output tokens so far.
         dynamic_energy_j: Share of the dynamic energy of its iterations, joules.
         leakage_energy_j: Share of the leakage energy of its iterations, joules.
+        noted_ps: Time at which the scheduler took note of it, which is between two iterations, ps.
     """
 
     number: int
@@ -131,3 +132,4 @@ class Cancelled(NamedTuple):
     produced: int
     dynamic_energy_j: float
     leakage_energy_j: float
+    noted_ps: int

@@ -84,6 +84,9 @@ def test_cancelled_requests_make_room_in_the_central_queue() -> None:
     left = {each.id for each in result.requests} | {each.id for each in result.cancelled}
     assert left == {each.id for each in asked}
     assert all(each.arrival_ps == 0 for each in result.cancelled)
+    waited = [each for each in result.cancelled if each.admitted_ps < 0]
+    assert waited
+    assert {each.cancelled_ps for each in waited} == {200_000_000_000}  # not when a machine was free
     energies = [*(each.energy_j for each in result.requests), *(each.energy_j for each in result.cancelled)]
     assert math.fsum(energies) + result.idle_energy_j == near(result.energy_j, rel=1e-12)
 
