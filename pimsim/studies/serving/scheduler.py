@@ -246,11 +246,11 @@ class Scheduler:
         """Take KV space back from the requests that the policy preempts; their KV entries are lost.
 
         Raises:
-            PluginError: If the policy preempts again and again and no output token is produced in between.
+            PluginError: If requests are preempted again and again, by the policy or because the KV memory is full, and
+                no output token is produced in between.
         """
         for each in self._policy.preempt(self._state):
             self._send_back(each)
-            self._preemptions_without_output += 1
         if self._preemptions_without_output > len(self.arrivals):
             raise PluginError(
                 f"{POLICIES.describe(self.limits.policy)}: has preempted {self._preemptions_without_output:,} times "
@@ -262,6 +262,7 @@ class Scheduler:
         self._state.running.remove(request)
         self._state.memory.release(request)
         self.preemptions += 1
+        self._preemptions_without_output += 1
         request.preemptions += 1
         if self._swap is None or not self._swap.store(request):
             self.recomputed_tokens += request.entries
