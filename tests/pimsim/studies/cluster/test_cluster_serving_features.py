@@ -57,6 +57,15 @@ def test_one_replica_with_pages_prefixes_and_cancellation_is_the_machine_alone(t
     assert read_cluster(tmp_path / "c.h5") == cluster
 
 
+def test_each_machine_loads_its_weights() -> None:
+    loads = []
+    for machines in (1, 3):
+        keys = [f"cluster.replicas.a={machines}", "cluster.routing=round_robin"]
+        loads += [item for item in serve(load_system(REPLICAS, keys), requests(3)).accounting.left_out if item.once]
+    one, three = loads
+    assert (three.latency_ps, three.energy_j) == (3 * one.latency_ps, near(3 * one.energy_j, rel=1e-12))
+
+
 def test_routing_by_prefixes_computes_fewer_tokens() -> None:
     """Each group of six is computed whole once on one machine, else once on each of three machines."""
     found = {
