@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from pimsim import load_config, load_system, read_cluster, serve, write_cluster
 from pimsim.base.errors import ConfigError, PimsimError, WorkloadInputError
+from pimsim.present.text.cluster_report import print_cluster
 from tests.support.closeness import near
 from workloads.requests import Request
 
@@ -124,3 +127,14 @@ def test_what_several_machines_cannot_do_together_is_refused(
 def test_requests_that_are_all_cancelled_are_one_error() -> None:
     with pytest.raises(PimsimError, match="all 3 requests were cancelled"):
         serve(load_system(REPLICAS), requests(3, cancel_s=1e-6))
+
+
+def test_the_report_states_the_swaps_of_all_machines() -> None:
+    keys = ["serving.kv_block_tokens=4", "serving.preemption=swap", "serving.swap_tier={preset: ddr5}"]
+    result = serve(load_system(REPLICAS, [*keys, "cluster.replicas.a=2", "cluster.routing=round_robin"]), requests(2))
+    moved: dict[str, Any] = {"swaps_out": 1, "swap_out_bytes": 1 << 20, "swap_in_bytes": 1 << 20}
+    moved |= {"swap_ps": 10**9, "swap_energy_j": 0.5}
+    usages = tuple(each._replace(usage=replace(each.usage, **moved)) for each in result.kv_usages)
+    print_cluster(replace(result, kv_usages=usages), file := io.StringIO())
+    [line] = [each.split() for each in file.getvalue().splitlines() if each.startswith("swaps")]
+    assert " ".join(line) == "swaps 2 MiB out, 2 MiB back 2 ms, 1 J"
