@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pimsim.studies.serving.scheduler import Arrival
-from pimsim.studies.serving.served_request import Finished
+from pimsim.studies.serving.served_request import Finished, Service
 from pimsim.studies.serving.serving_setup import ServedMachine, ServingSetup
 
 
@@ -103,3 +103,21 @@ class ClusterMachine:
         """
         self.scheduler.advance(now_ps)
         return self.collect(now_ps)
+
+
+def after_first_token(arrival: Arrival, first_token_ps: int, slo_tpot_ps: int | None) -> Service:
+    """Return what a request still asks for when it has its first token: only the last token has a deadline.
+
+    Args:
+        arrival: The request, with the other output tokens.
+        first_token_ps: Time of its first token, ps.
+        slo_tpot_ps: Longest wanted time per later token, ps; None means no limit.
+
+    Returns:
+        Its service for the decode machine.
+    """
+    deadlines = [arrival.service.latency_deadline_ps]
+    if slo_tpot_ps is not None:
+        deadlines.append(first_token_ps + slo_tpot_ps * arrival.output_tokens)
+    earliest = min((each for each in deadlines if each is not None), default=None)
+    return arrival.service._replace(ttft_deadline_ps=None, latency_deadline_ps=earliest)

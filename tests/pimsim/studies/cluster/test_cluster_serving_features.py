@@ -138,3 +138,19 @@ def test_the_report_states_the_swaps_of_all_machines() -> None:
     print_cluster(replace(result, kv_usages=usages), file := io.StringIO())
     [line] = [each.split() for each in file.getvalue().splitlines() if each.startswith("swaps")]
     assert " ".join(line) == "swaps 2 MiB out, 2 MiB back 2 ms, 1 J"
+
+
+@pytest.mark.parametrize("level", [(), ("serving.slo_tpot_s=1.0",)])
+def test_a_decode_machine_asks_for_deadlines_of_last_tokens(level: tuple[str, ...]) -> None:
+    """While the only slot is taken, two caches arrive; the first token of each is there, in time or not."""
+    first, early, late = requests(3)
+    asked = [
+        replace(first, arrival_s=0.0, output_tokens=30),
+        replace(early, arrival_s=0.1, output_tokens=4, ttft_deadline_s=1e-3),
+        replace(late, arrival_s=0.1, output_tokens=3, ttft_deadline_s=9.0, latency_deadline_s=None if level else 2.0),
+    ]
+    keys = ["machines.decode.serving.max_batch=1", "serving.policy=deadline", *level]
+    result = serve(load_system(POOLS, keys), asked)
+    ends = [each.finished_ps for each in result.requests]
+    assert ends[0] < ends[2] < ends[1]
+    assert [each.service.ttft_deadline_ps for each in result.requests] == [-1, 101 * 10**9, 9_100 * 10**9]
