@@ -125,7 +125,8 @@ def paged_memory(config: Config, space: KVSpace, requests: Sequence[Request], kv
                 f"weights ({size_text(space.weight_bytes)}) and activations "
                 f"({size_text(space.activation_bytes)}{unlimited})"
             )
-    watermark = int(config.serving.kv_watermark * blocks)
+    # Of a memory without a limit, any fraction stays free.
+    watermark = 0 if space.capacity_bytes is None else int(config.serving.kv_watermark * blocks)
     if not config.serving.prefix_sharing:
         return PagedMemory(blocks, tokens, block_bytes, watermark, step_tokens=config.serving.step_tokens)
     hash_tokens = hash_tokens_of(config, requests)

@@ -263,3 +263,10 @@ def test_a_request_that_never_fits_and_a_cache_with_windows_are_refused() -> Non
     dropping = load_config("pim-llm", BASE | {"workload.kv.keep": "recent", "workload.kv.recent": 20})
     with pytest.raises(WorkloadInputError, match="proportional to its tokens"):
         serve(dropping, [request(0, 30, 2)])
+
+
+def test_a_memory_without_limit_is_never_short_of_a_watermark() -> None:
+    config = config_of(kv_block_tokens=4, kv_watermark=0.9)
+    memory = config.machine.memory.model_copy(update={"capacity_bytes": None})
+    unlimited = config.model_copy(update={"machine": config.machine.model_copy(update={"memory": memory})})
+    assert [each.wait_ps for each in run(unlimited, [request(0, 8, 3), request(1, 8, 3)]).requests] == [0, 0]
