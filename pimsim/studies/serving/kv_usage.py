@@ -21,7 +21,7 @@ class KvUsage:
         kv_released_tokens: Room for tokens in the blocks of all sequences that ended, were preempted or cancelled.
         kv_unused_tokens: Room of it that was empty.
         kv_preemptions: Number of preemptions.
-        kv_recomputed_tokens: KV entries that preempted requests lost.
+        kv_recomputed_tokens: KV entries that preempted requests lost and the memory did not keep.
         prefix_asked_tokens: Tokens that requests had to process when they were admitted.
         prefix_shared_tokens: Tokens of them whose KV entries were kept already.
         swaps_out: Number of KV caches that were moved to the tier.
@@ -60,7 +60,7 @@ class KvUsage:
             memory: Its memory.
             swap: Its space for swaps; None if it has none.
             preemptions: Number of preemptions.
-            recomputed_tokens: KV entries that preempted requests lost.
+            recomputed_tokens: KV entries that preempted requests lost and the memory did not keep.
 
         Returns:
             The figures.

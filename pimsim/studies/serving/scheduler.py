@@ -43,7 +43,8 @@ PROGRESS_STEPS = 200
 class Scheduler:
     """Scheduler of one run. `finished`, `cancelled` and `iterations` contain the records so far.
 
-    `preemptions` counts preempted requests, and `recomputed_tokens` the KV entries that they have lost.
+    `preemptions` counts preempted requests, and `recomputed_tokens` the KV entries that they have lost
+    and that the memory has not kept.
 
     Args:
         arrivals: Requests in the order of arrival; others can be offered later.
@@ -265,7 +266,7 @@ class Scheduler:
         self._preemptions_without_output += 1
         request.preemptions += 1
         if self._swap is None or not self._swap.store(request):
-            self.recomputed_tokens += request.entries
+            request.lost_tokens = request.entries
             if self._speculation is not None:
                 self._speculation.forget(request)
             request.entries, request.fill_tokens = 0, request.prompt_tokens + request.produced
@@ -286,6 +287,8 @@ class Scheduler:
                 each.admitted_ps = state.now_ps
             state.running.append(each)
             state.memory.admit(each)
+            self.recomputed_tokens += max(0, each.lost_tokens - each.entries)
+            each.lost_tokens = 0
             if self._swap is not None:
                 self._swap.load(each)
 

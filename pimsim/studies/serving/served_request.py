@@ -69,6 +69,7 @@ class ServedRequest:
         service: What the request asks of the server.
         preemptions: Number of times that it had to give its KV space back.
         shared_tokens: Tokens that it did not have to process because the KV entries of its prefix were kept.
+        lost_tokens: KV entries that it lost by its last preemption, until it is admitted again.
     """
 
     number: int
@@ -86,6 +87,7 @@ class ServedRequest:
     service: Service = NO_SERVICE
     preemptions: int = 0
     shared_tokens: int = 0
+    lost_tokens: int = 0
 
 
 class Finished(NamedTuple):

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from pimsim.base.errors import PluginError
 from pimsim.studies.serving.kv_memory import WholeReservation
+from pimsim.studies.serving.paged_memory import PagedMemory, prefix_keys
 from pimsim.studies.serving.policies import Limits
 from pimsim.studies.serving.scheduler import Arrival, Scheduler
-from pimsim.studies.serving.served_request import ServedRequest
+from pimsim.studies.serving.served_request import ServedRequest, Service
 from tests.support.serving_loads import NONE, Log, arrival, loads, run, times
 
 
@@ -104,3 +105,17 @@ def test_a_memory_that_never_has_space_is_an_error_not_a_loop() -> None:
     scheduler = Scheduler([arrival(0, 3, 5), arrival(0, 4, 4)], NONE, Log(), Full())
     with pytest.raises(PluginError, match="since the last output token: no progress"):
         scheduler.run()
+
+
+def test_kept_blocks_of_a_preempted_request_are_not_computed_again() -> None:
+    """The second request shares a block at first, and both blocks of its prompt when it comes back."""
+    memory = PagedMemory(5, 4, 1, 0, lambda each: prefix_keys(each.service.prefix_hashes, 4, 4, each.prompt_tokens))
+    service = Service(prefix_hashes=(1, 2))
+    arrivals = [Arrival(at_ps, 8, output, 1, service=service) for at_ps, output in ((0, 12), (1, 6))]
+    log = Log()
+    scheduler = Scheduler(arrivals, NONE, log, memory)
+    scheduler.run()
+    computed = sum(queries * sequences for groups, _ in log.steps for queries, _, sequences in groups)
+    assert scheduler.preemptions == 1
+    assert memory.counts.shared_tokens == 4 + 8
+    assert scheduler.recomputed_tokens == computed - (8 + 11) - (8 + 5) + 4 > 0
