@@ -60,8 +60,7 @@ def warm_up(
     if missing:
         with Compilation(missing) as compilation, progress_bar(label) as progress:
             compilation.wait(progress)
-        if compilation.failure:
-            raise OutputError(f"kernels cannot be compiled: {compilation.failure}")
+        _check_none_failed(compilation.failure)
     rows: list[dict[str, Any]] = [
         {
             "group": group,
@@ -78,3 +77,8 @@ def warm_up(
         state = f"{row['compiled']} compiled now" if row["compiled"] else "already compiled"
         typer.echo(f"{row['group']}: {row['kernels']} kernels, {state}")
     typer.echo(f"cache: {', '.join(folders)}")
+
+
+def _check_none_failed(failure: str) -> None:
+    if failure:
+        raise OutputError(f"kernels cannot be compiled: {failure}")

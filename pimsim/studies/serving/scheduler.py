@@ -22,8 +22,8 @@ from pimsim.studies.serving.iteration_table import IterationRecord, IterationTab
 from pimsim.studies.serving.kv_memory import KvMemory, WholeReservation
 from pimsim.studies.serving.outside_policy import build_policy
 from pimsim.studies.serving.policies import POLICIES, Chosen, Limits, SchedulerState
-from pimsim.studies.serving.served_request import NO_SERVICE, Cancelled, ServedRequest
 from pimsim.studies.serving.served_request import Arrival as Arrival
+from pimsim.studies.serving.served_request import Cancelled, ServedRequest
 from pimsim.studies.serving.served_request import Finished as Finished
 from pimsim.studies.serving.speculation import Speculation
 from pimsim.studies.serving.step_cost import StepCost

@@ -63,6 +63,7 @@ class StepCost(NamedTuple):
             traffic=self.traffic + traffic,
         )
 
+
 @dataclass(frozen=True, slots=True)
 class StepCheck:
     """Comparison of the costs used in a run with full simulations of the same iterations.
