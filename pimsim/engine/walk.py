@@ -74,7 +74,7 @@ class Walk:
         for node in _sequential_nodes(work):
             if type(node) is Step:
                 start_ps = self.env.now_ps
-                if node.duration_ps and not skip(node.repeat * node.duration_ps):
+                if node.duration_ps:
                     for _ in range(node.repeat):
                         if not skip(node.duration_ps):
                             yield timeout(node.duration_ps)
