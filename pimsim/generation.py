@@ -385,7 +385,8 @@ def generate(
     of_port = port_notes_of_iterations(short_of_port, 1 + len(steps), "simulated passes")
     notes_of_prompt = *prompt_notes(config), *spill_notes(config, prefill.memory_use.activation_bytes)
     spilled = notes_of_prompt if run_pass is None else prefill.notes
-    notes = tuple(dict.fromkeys((*(each for each in notes if not is_short_of_port([each])), *of_port, *spilled)))
+    notes, spilled = (tuple(each for each in some if not is_short_of_port([each])) for some in (notes, spilled))
+    notes = tuple(dict.fromkeys((*notes, *of_port, *spilled)))
     return GenerationResult(config, prefill, tuple(steps), first, last, notes)
 
 

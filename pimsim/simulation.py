@@ -257,7 +257,7 @@ def _notes(config: Config, trace: Trace, mapped: Mapped, latency_ps: int) -> tup
     )
     of_machine = *machine_notes(config.machine), *circuit_notes(config, input_bits(config, trace))
     of_mapping = *trace.notes, *of_file, *of_roles, *attention_notes(config, trace, tiles)
-    slow_port = port_notes(config.schedule, mapped.program, latency_ps)
+    slow_port = port_notes(config.schedule, mapped.program.port_ps(), latency_ps)
     held = total_footprint(mapped.footprints)
     return *of_mapping, *of_machine, *slow_port, *spill_notes(config, held.activation_bytes)
 

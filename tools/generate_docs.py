@@ -2,7 +2,7 @@
 
     python -m tools.generate_docs            # rewrite them; matplotlib only if numbers of the picture changed
     python -m tools.generate_docs --check    # changes nothing; exit code 1 if something is not current
-    python -m tools.generate_docs --check --quick    # leaves out the tables that take longest
+    python -m tools.generate_docs --check --quick    # leaves out the tables that take longest, or are tested elsewhere
 
 A generated part is between a line `<!-- generated: NAME ... -->` and a line `<!-- end: NAME -->`. A function in
 `tools/docs_generator/` computes every number in it from simulations, configs or the files in docs/reference.
@@ -97,6 +97,9 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
 LONGEST = ("network-variants", "network-variants-published", "macro-ranges", *wall_page.LONGEST)
 """Parts that simulate fourteen meshes, 400 samples of every macro, or long prompts; they take as long as all others."""
 
+TESTED_ELSEWHERE = ("validation", *trust.SECTIONS, "variants", "implied")
+"""Parts that tests compare which compute their rows anyway: `tests.support.generated_parts`."""
+
 
 def with_sections(text: str, sections: Mapping[str, Callable[[], str]], name: str) -> str:
     """Return `text` with every generated part computed again.
@@ -126,16 +129,17 @@ def stale_pages(check: bool, quick: bool = False) -> list[str]:
 
     Args:
         check: Change nothing.
-        quick: Leave out the parts in `LONGEST`.
+        quick: Leave out the parts in `LONGEST` and in `TESTED_ELSEWHERE`.
 
     Returns:
         The names.
     """
     stale = []
+    left_out = {*LONGEST, *TESTED_ELSEWHERE} if quick else set()
     for name, sections in SECTIONS.items():
         path = ROOT / name
         old = path.read_text(encoding="utf-8")
-        made = {part: make for part, make in sections.items() if not (quick and part in LONGEST)}
+        made = {part: make for part, make in sections.items() if part not in left_out}
         new = with_sections(old, made, name)
         if new != old:
             stale.append(name)

@@ -56,7 +56,8 @@ def notes_at(kv: "KvCacheSpec", context: int) -> tuple[str, ...]:
     """
     limit = kv.budget if kv.keep in BUDGETED else kv.sinks + (kv.recent or 0)
     if kv.keep in ("recent", *BUDGETED) and limit is not None and limit >= context:
-        return (f"workload.kv keeps {limit:,} tokens, and the context is {context:,}: all tokens are kept",)
+        sums = ", and their attention is added up for the first choice" if kv.sums_attention else ""
+        return (f"workload.kv keeps {limit:,} tokens, and the context is {context:,}: all tokens are kept{sums}",)
     if kv.sums_attention:
         return (LEFT_OUT_OF_HEAVY_HITTERS,)
     return ()

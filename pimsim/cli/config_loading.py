@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pimsim.base.errors import Problem
     from pimsim.config.schema import Config
+    from pimsim.config.system_file import System
 
 MAX_NOTES = 8
 """Notes on keys without effect; a config that lists every key may have many more."""
@@ -171,6 +172,33 @@ def _refuse_useless(source: str, config: Config, settings: Sequence[Setting]) ->
 
     if problems := [*_contradictions(settings), *_ineffective(source, config, settings)]:
         raise ConfigError(problems, source)
+
+
+def refuse_useless_in_system(source: str, system: System, settings: Sequence[Setting]) -> None:
+    """Refuse settings of a system that contradict each other, or that have no effect in any of its machines.
+
+    Args:
+        source: The system file.
+        system: The system with all settings.
+        settings: The settings.
+
+    Raises:
+        ConfigError: Lists all such settings.
+    """
+    from pimsim.base.errors import ConfigError, Problem
+    from pimsim.config.ineffective_keys import ineffective_keys
+
+    found = list(_contradictions(settings))
+    for key, option in _given(settings).items():
+        role, _, own = key.removeprefix("machines.").partition(".")
+        of_role = key.startswith("machines.") and role in system.machines
+        configs = [system.machines[role]] if of_role else [*system.machines.values()]
+        name = own if of_role else key
+        reasons = [ineffective_keys(config, [name]).get(name, "") for config in configs]
+        if all(reasons):
+            found.append(Problem(key, "", f"has no effect here: {reasons[0]}", source=option))
+    if found:
+        raise ConfigError(found, source)
 
 
 def _contradictions(settings: Sequence[Setting]) -> Iterator[Problem]:

@@ -69,6 +69,7 @@ def _run(
 ) -> None:
     """Simulate a system; the arguments are those of `run_if_system`."""
     from pimsim.base.files import write_text
+    from pimsim.cli.config_loading import refuse_useless_in_system
     from pimsim.cli.run_output import check_run_outputs
     from pimsim.config.system_file import load_system
     from pimsim.generation import GenerationResult
@@ -78,10 +79,12 @@ def _run(
     from pimsim.studies.splitting.splitting import run_system
 
     system = load_system(source, [each.text for each in settings])
+    refuse_useless_in_system(source, system, settings)
     generates = system.first.workload.phase == "generate"
     for option, value in {"--explain": explain, "--timeline": timeline}.items():
         if value and generates:
-            refuse(f"{option} describes a single pass, but this system runs a generation; set workload.phase to decode")
+            advice = "use --json" if system.split == "phases" else "set workload.phase to decode"
+            refuse(f"{option} describes a single pass, but this system runs a generation; {advice}")
     check_run_outputs((source,), timeline=timeline, csv=csv, plots=None, force=force)
     with progress_on_terminal() as progress:
         split = run_system(system, progress)

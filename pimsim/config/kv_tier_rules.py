@@ -13,6 +13,12 @@ def _stored_elsewhere(config: Config) -> bool:
     return config.workload.trace is None and config.workload.phase == "decode"
 
 
+def _stores_nothing(config: Config) -> str:
+    if config.workload.trace is not None:
+        return "workload.trace gives the ops, without stored tokens"
+    return "" if config.workload.stored_tokens else "workload.stored_tokens=0 stores nothing"
+
+
 def _when(condition: Callable[[Config], bool], reason: str) -> Callable[[Config], str]:
     return lambda config: reason if condition(config) else ""
 
@@ -27,6 +33,22 @@ KV_TIER_RULES: tuple[tuple[tuple[str, ...], Callable[[Config], str], tuple[str, 
         ("workload.stored_tokens", f"{_KEYS}.stored_in"),
         _when(_stored_elsewhere, "workload.phase=decode has no prompt, of which tokens could be stored (--phase)"),
         ("workload.phase", "workload.trace"),
+    ),
+    ((f"{_KEYS}.stored_in",), _stores_nothing, ("workload.stored_tokens", "workload.trace")),
+    (
+        (f"{_KEYS}.recompute_fraction",),
+        _when(
+            lambda config: config.workload.trace is None and config.workload.phase == "prefill",
+            "workload.phase=prefill computes all keys and values once; decode steps recompute them",
+        ),
+        ("workload.phase", "workload.trace"),
+    ),
+    (
+        tuple(f"{_KEYS}.{key}" for key in ("place", "writes", "prefetch_buffers", "recompute_fraction")),
+        _when(
+            lambda config: len(config.machine.kv_tiers) == 1, "machine.kv_tiers has one tier, which has the whole cache"
+        ),
+        ("machine.kv_tiers",),
     ),
     (
         (f"{_KEYS}.writes",),

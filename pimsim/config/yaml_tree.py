@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import yaml
 
@@ -17,6 +18,8 @@ from pimsim.base.errors import ConfigError, show
 
 MAX_DEPTH = 32
 MAX_NODES = 5_000
+MAX_REMEMBERED = 1 << 16
+"""Characters of the longest text whose document is remembered."""
 
 Path = tuple[str | int, ...]
 
@@ -57,6 +60,38 @@ def parse_yaml(text: str, source: str) -> Document:
     Raises:
         ConfigError: If the text is not valid YAML, is empty, or violates a restriction of this parser; the message
             names the source and the line.
+    """
+    if len(text) > MAX_REMEMBERED:
+        return _parsed(text, source)
+    remembered = _remembered(text, source)
+    return Document(_copied(remembered.tree), remembered.lines.copy())
+
+
+@lru_cache(maxsize=64)
+def _remembered(text: str, source: str) -> Document:
+    """Return the document of a text, parsed once: a study loads the same few files for each of its configs."""
+    return _parsed(text, source)
+
+
+def _copied(value: object) -> object:
+    """Return a tree whose change leaves the remembered one as it is."""
+    if isinstance(value, dict):
+        return {key: _copied(each) for key, each in value.items()}
+    return [_copied(each) for each in value] if isinstance(value, list) else value
+
+
+def _parsed(text: str, source: str) -> Document:
+    """Return the document of a text.
+
+    Args:
+        text: The text.
+        source: Name of the text in error messages.
+
+    Returns:
+        The document.
+
+    Raises:
+        ConfigError: As `parse_yaml` does.
     """
     builder = _Builder(source)
     try:

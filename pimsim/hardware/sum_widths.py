@@ -54,14 +54,15 @@ def merged_bits(config: CrossbarConfig, use: TileUse, input_bits: int) -> int:
 
     Returns:
         Bits that the sum needs; with a number in `output_bits`, those of the ADC, of the slices of a weight behind the
-        first, and one per level of the tree.
+        first, and one per level of the tree. The accumulators of a staged tile limit them.
 
     Reference:
-        docs/model.md, eq. (14).
+        docs/model.md, eq. (14); docs/macros.md.
     """
+    levels = tree_levels(len(use.pairs))
     if config.output_bits is None:
-        return tile_bits(config, use, input_bits)
-    return _joined_bits(config) + tree_levels(len(use.pairs))
+        return _held_bits(config, tile_bits(config, use, input_bits), levels)
+    return _held_bits(config, _joined_bits(config) + levels, levels)
 
 
 def level_bits(config: CrossbarConfig, use: TileUse, input_bits: int) -> tuple[int, ...]:
@@ -75,16 +76,33 @@ def level_bits(config: CrossbarConfig, use: TileUse, input_bits: int) -> tuple[i
         input_bits: Bits per input element.
 
     Returns:
-        Bits per column, one entry per level of a full tile's tree.
+        Bits per column, one entry per level of a full tile's tree. The accumulators of a staged tile limit them.
 
     Reference:
-        docs/model.md, eq. (14).
+        docs/model.md, eq. (14); docs/macros.md.
     """
     levels = [min(level, tree_levels(len(use.pairs))) for level in range(tree_levels(config.pes_per_tile))]
     if config.output_bits is not None:
-        return tuple(_joined_bits(config) + level for level in levels)
+        return tuple(_held_bits(config, _joined_bits(config) + level, level) for level in levels)
     rows = max(pair.rows for pair in use.pairs)
-    return tuple(sum_bits(config, input_bits, min(rows << level, use.added_rows)) for level in levels)
+    needed = (sum_bits(config, input_bits, min(rows << level, use.added_rows)) for level in levels)
+    return tuple(_held_bits(config, bits, level) for bits, level in zip(needed, levels, strict=True))
+
+
+def _held_bits(config: CrossbarConfig, bits: int, level: int) -> int:
+    """Return the bits of a sum, which in a staged tile come from accumulators of `sum_bits`.
+
+    Args:
+        config: Crossbar configuration.
+        bits: Bits without accumulators.
+        level: Levels of the merge tree before the sum; each adds two sums, unless the tile keeps those of all PEs.
+
+    Returns:
+        Bits per sum.
+    """
+    if config.staging is None:
+        return bits
+    return min(bits, config.staging.sum_bits + (level if config.tile_outputs == "merged" else 0))
 
 
 def _joined_bits(config: CrossbarConfig) -> int:

@@ -176,7 +176,8 @@ def chunk_vectors(layer: LayerMapping, op: Projection) -> int:
 
     Returns:
         Number of vectors of each chunk but the last, which may have fewer. It is a multiple of the replicas, also of
-        those of the matrices that send vectors to this one or receive them, as far as the batch is one.
+        those of the matrices that send vectors to this one or receive them, and of the turns of the routes, as far as
+        the batch is one.
     """
     if isinstance(op, GroupedProjection):
         return op.vectors  # its matrices take their vectors side by side, so a chunk would not end with a matrix
@@ -185,7 +186,8 @@ def chunk_vectors(layer: LayerMapping, op: Projection) -> int:
     if layer.contended:
         buffers = (mapping.input_buffer_vectors, mapping.output_buffer_vectors)
         chunk = min([chunk, *(max(1, each // 2) * min(replicas) for each in buffers if each)])
-    turn = lcm(*replicas)
+    # Routes in a chain also reach the replicas of a matrix behind attention, which receives no vector of this one.
+    turn = lcm(*replicas, len(layer.plan.matrices[op.name].meshes))
     return ceil_div(chunk, turn) * turn
 
 

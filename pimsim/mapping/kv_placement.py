@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain, groupby, islice
 
 from pimsim.base.errors import CapacityError, WorkloadInputError
+from pimsim.config.model_folders import named_spec
 from pimsim.config.schema import Config, KvTierConfig
+from pimsim.hardware.component import ceil_div
 from pimsim.mapping.kv_residency import (
     NO_LIMIT,
     Boundaries,
@@ -14,13 +17,16 @@ from pimsim.mapping.kv_residency import (
     Residency,
     bytes_by_tier,
     cache_bytes,
+    held_tokens,
     kept_input_bytes,
+    stored_bytes,
 )
 from pimsim.mapping.memory_footprint import MemoryFootprint, memory_footprints, size_text, total_footprint
 from pimsim.mapping.tile_plan import LayerPlan, TilePlan
 from pimsim.steps.records import KvTierUse, MemoryUse
+from workloads.kv_cache import KvCacheSpec, Part
 from workloads.latent_ops import CachedLatents
-from workloads.ops import AttentionMatmul, KVAppend, Op
+from workloads.ops import AttentionMatmul, AttentionScores, KVAppend, Op
 from workloads.trace import Block, Trace
 
 Placed = Sequence[tuple[Block, LayerPlan]]
@@ -43,37 +49,67 @@ def place_cache(
         The placement.
 
     Raises:
-        CapacityError: If the tiers of a chip are too small for the cache of its layers.
+        CapacityError: If the tiers of a chip are too small for the cache of its layers, or for a stored one.
     """
     tiers, batches = config.machine.kv_tiers, config.mapping.microbatches
-    copies, reserve = config.mapping.kv_tiers.prefetch_buffers or 0, config.mapping.kv_tiers.reserve_tokens or 0
-
-    def grown(ops: Sequence[Op]) -> int:
-        # Layers whose window is shorter than the context do not grow.
-        attended = [op for op in ops if isinstance(op, AttentionMatmul)]
-        longer = attended and attended[0].entries == context and reserve > context
-        return cache_bytes(ops) * reserve // context if longer else cache_bytes(ops)
-
+    copies, through, copied = config.mapping.kv_tiers.prefetch_buffers or 0, config.mapping.kv_tiers.writes_through, 0
+    by_layer = config.mapping.kv_tiers.place == "layer"
+    grown = tuple(_grown(config, planned, context)) if by_layer else ()
     layers: list[tuple[Block, LayerPlan]] = []
     caches: list[LayerCache | None] = []
     held: list[tuple[int, ...]] = []
     for chip, footprint in enumerate(footprints):
         here = [(block, layer) for block, layer in planned if layer.chip == chip]
         rooms = [_room(config, tier, footprint) for tier in tiers]
-        if config.mapping.kv_tiers.place == "layer":
-            placed, boundaries = _by_layer(here, rooms, batches, copies, grown)
+        if by_layer:
+            placed, boundaries = _by_layer([each for each in grown if each[1].chip == chip], rooms, batches, copies)
         else:
             placed, boundaries = here, [_by_age(here, rooms, batches, copies)] * len(here)
         found = [_layer_cache(config, block.ops, ends) for (block, _), ends in zip(placed, boundaries, strict=True)]
         sizes = _held(placed, found, len(tiers), batches)
+        if through:
+            copied += sum(sizes[:-1])
+            sizes = (*sizes[:-1], sum(sizes))
         wanted = sum(layer.repeat * batches * cache_bytes(block.ops) for block, layer in here)
-        left_out = any(cache and cache.entries - cache.recomputed > cache.boundaries[-1] for cache in found)
+        left_out = any(cache and cache.held - cache.recomputed > cache.boundaries[-1] for cache in found)
         if left_out or any(room is not None and size > room for size, room in zip(sizes, rooms, strict=True)):
-            raise CapacityError(_too_small(model, wanted, tiers, rooms, chip, len(footprints)))
+            raise CapacityError(_too_small(config, model, wanted, rooms, chip, len(footprints)))
+        _check_stored(config, rooms, here)
         layers += placed
         caches += found
         held.append(sizes)
-    return Residency(tuple(layers), tuple(caches), tuple(held))
+    return Residency(tuple(layers), tuple(caches), tuple(held), copied)
+
+
+def _check_stored(config: Config, rooms: Sequence[int | None], here: Placed) -> None:
+    """Check that the tier of the stored tokens has room for those that a prefill loads.
+
+    Args:
+        config: Machine, mapping and workload.
+        rooms: Bytes of each tier; None for no limit.
+        here: The layers of a chip.
+
+    Raises:
+        CapacityError: If it has not.
+    """
+    workload, stored_in = config.workload, config.mapping.kv_tiers.stored_in
+    if not workload.loads_stored:
+        return
+    names = [tier.name for tier in config.machine.kv_tiers]
+    source = len(names) - 1 if stored_in is None else names.index(stored_in)
+    wanted = sum(
+        layer.repeat * config.mapping.microbatches * stored_bytes(op)
+        for block, layer in here
+        for op in block.ops
+        if isinstance(op, AttentionMatmul)
+    )
+    room = rooms[source]
+    if room is not None and wanted > room:
+        raise CapacityError(
+            f"workload.stored_tokens={workload.stored_tokens:,}: their keys and values have {size_text(wanted)} "
+            f"({wanted:,} bytes), and the tier {names[source]}, which has them (mapping.kv_tiers.stored_in), holds "
+            f"{size_text(room)} ({room:,} bytes); use a larger tier, or store fewer tokens"
+        )
 
 
 def with_tiers(config: Config, trace: Trace, plan: TilePlan) -> tuple[tuple[MemoryFootprint, ...], Residency | None]:
@@ -142,13 +178,13 @@ def memory_use(config: Config, footprints: Sequence[MemoryFootprint], residency:
     """
     tiers = zip(config.machine.kv_tiers, tier_uses(config, residency), strict=False)
     in_others = sum(each.held_bytes for tier, each in tiers if not tier.is_memory)
-    held = total_footprint(footprints)
-    return MemoryUse(held.kv_bytes + in_others, held.weight_bytes, held.activation_bytes)
+    held, copied = total_footprint(footprints), residency.copied_bytes if residency else 0
+    return MemoryUse(held.kv_bytes + in_others - copied, held.weight_bytes, held.activation_bytes)
 
 
 def _cache_by_tier(ops: Sequence[Op], boundaries: Boundaries) -> tuple[int, ...]:
     shares = [
-        bytes_by_tier(op.cache_bytes, op.entries, boundaries) for op in ops if isinstance(op, AttentionMatmul)
+        bytes_by_tier(op.cache_bytes, held_tokens(op), boundaries) for op in ops if isinstance(op, AttentionMatmul)
     ] or [(0,) * len(boundaries)]
     return tuple(map(sum, zip(*shares, strict=True)))
 
@@ -169,8 +205,8 @@ def _layer_cache(config: Config, ops: Sequence[Op], boundaries: Boundaries) -> L
     if not attended:
         return None
     entries, new, fraction = attended[0].entries, attended[0].queries, config.mapping.kv_tiers.recompute_fraction
-    if new > 1 or not fraction:
-        return LayerCache(boundaries, entries, new, cache_bytes(ops))
+    if new > 1 or not fraction or config.workload.loads_stored:
+        return LayerCache(boundaries, entries, new, cache_bytes(ops), kept=held_tokens(attended[0]))
     now, before = (int(fraction * max(0, each - boundaries[0])) for each in (entries - 1, entries - 2))
     if now and any(isinstance(op, KVAppend) and op.name != "kv_append" for op in ops):
         raise WorkloadInputError(
@@ -194,7 +230,8 @@ def _held(placed: Placed, caches: Sequence[LayerCache | None], tiers: int, batch
         if cache is None:
             continue
         for op in (op for op in block.ops if isinstance(op, AttentionMatmul)):
-            for tier, size in enumerate(cache.bytes_by_tier(op.cache_bytes)):
+            stay = cache.held - cache.recomputed
+            for tier, size in enumerate(bytes_by_tier(op.cache_bytes, cache.held, cache.boundaries, stay)):
                 sizes[tier] += layer.repeat * batches * size
         sizes[-1] += layer.repeat * batches * cache.recomputed * kept_input_bytes(block.ops)
     return tuple(sizes)
@@ -215,7 +252,7 @@ def _by_age(here: Placed, rooms: Sequence[int | None], batches: int, copies: int
     Raises:
         CapacityError: If the nearest tier has no room for the copies.
     """
-    most = max((op.entries for block, _ in here for op in block.ops if isinstance(op, AttentionMatmul)), default=0)
+    most = max((held_tokens(op) for block, _ in here for op in block.ops if isinstance(op, AttentionMatmul)), default=0)
     boundaries: Boundaries = ()
     for room in rooms:
 
@@ -232,17 +269,68 @@ def _by_age(here: Placed, rooms: Sequence[int | None], batches: int, copies: int
     return boundaries
 
 
+def _grown(config: Config, planned: Placed, context: int) -> Iterator[tuple[Block, LayerPlan, int]]:
+    """Find the bytes for which each layer has room: those of `reserve_tokens`, of which policy and window keep some.
+
+    Args:
+        config: Mapping and workload.
+        planned: Blocks with the plans of their layers, in order.
+        context: Tokens per sequence that a layer without a window attends to.
+
+    Yields:
+        Blocks with the plans of layers that grow to the same size, and this size.
+    """
+    workload, reserve = config.workload, config.mapping.kv_tiers.reserve_tokens or 0
+    kv, windows = workload.kv.spec(), list[int | None]()
+    if workload.trace is None and reserve > context:
+        windows += named_spec(workload.model or "").windows
+    # A caller may have passed the trace of another model; its further layers have no windows here.
+    following = chain(windows, [None] * sum(layer.repeat for _, layer in planned))
+    for block, layer in planned:
+        size, attended = cache_bytes(block.ops), [op for op in block.ops if isinstance(op, AttentionMatmul)]
+        if not attended or reserve <= context:
+            yield block, layer, size
+        elif workload.trace is not None:  # layers whose window is shorter than the context do not grow
+            yield block, layer, size * reserve // context if attended[0].entries == context else size
+        else:
+            for window, layers in groupby(islice(following, layer.repeat)):
+                yield block, replace(layer, repeat=sum(1 for _ in layers)), _largest_size(kv, attended, reserve, window)
+
+
+def _largest_size(kv: KvCacheSpec, attended: Sequence[AttentionMatmul], tokens: int, window: int | None) -> int:
+    """Return the largest size that the cache of a layer has until a number of tokens.
+
+    With scales that tokens share, that may be just before a group of tokens is complete and gets its codes.
+
+    Args:
+        kv: What the cache keeps.
+        attended: The matmuls with keys and with values.
+        tokens: Tokens of each sequence at the end.
+        window: Window of the layer, or None.
+
+    Returns:
+        Bytes of keys and values of all sequences.
+    """
+    shared = {each.group_size for each in (kv.key, kv.value) if each.by_tokens}
+    ends = {tokens, *(max(1, tokens // size * size - 1) for size in shared)}
+
+    def bits_at(op: AttentionMatmul, end: int) -> int:
+        part: Part = "key" if isinstance(op, AttentionScores) else "value"
+        return op.matmuls * kv.head_bits(part, op.d_head, end, 1, window)
+
+    return max(sum(ceil_div(bits_at(op, end), 8) for op in attended) for end in ends)
+
+
 def _by_layer(
-    here: Placed, rooms: Sequence[int | None], batches: int, copies: int, grown: Callable[[Sequence[Op]], int]
+    here: Sequence[tuple[Block, LayerPlan, int]], rooms: Sequence[int | None], batches: int, copies: int
 ) -> tuple[Placed, list[Boundaries]]:
     """Put each layer into the nearest tier that has room for all of it, the first layers first.
 
     Args:
-        here: The layers of a chip.
+        here: The layers of a chip, with the bytes for which each of them has room.
         rooms: Bytes of each tier; None for no limit.
         batches: Number of micro-batches, each with caches of its own.
         copies: Layers that the nearest tier has room for, as copies.
-        grown: Function that returns the bytes for which a layer has room, of its ops.
 
     Returns:
         The layers, apart where their tiers differ, and their boundaries. A layer that no tier can hold has boundaries
@@ -252,15 +340,15 @@ def _by_layer(
         CapacityError: If the nearest tier has no room for the copies.
     """
     left = [NO_LIMIT if room is None else room for room in rooms]
-    largest = max((grown(block.ops) for block, _ in here), default=0)
-    if copies and left[0] < sum(layer.repeat * batches * grown(block.ops) for block, layer in here):
+    largest = max((size for _, _, size in here), default=0)
+    if copies and left[0] < sum(layer.repeat * batches * size for _, layer, size in here):
         if left[0] < copies * largest:
             raise CapacityError(_no_room_for_copies(copies * largest, left[0], copies))
         left[0] -= copies * largest
     layers: list[tuple[Block, LayerPlan]] = []
     boundaries: list[Boundaries] = []
-    for block, layer in here:
-        size, repeat = batches * grown(block.ops), layer.repeat
+    for block, layer, each in here:
+        size, repeat = batches * each, layer.repeat
         for tier, room in enumerate(left):
             count = min(repeat, room // size) if size else repeat
             if count:
@@ -290,14 +378,15 @@ def _no_room_for_copies(wanted: int, room: int, copies: int) -> str:
     )
 
 
-def _too_small(
-    model: str, wanted: int, tiers: Sequence[KvTierConfig], rooms: Sequence[int | None], chip: int, chips: int
-) -> str:
+def _too_small(config: Config, model: str, wanted: int, rooms: Sequence[int | None], chip: int, chips: int) -> str:
+    tiers = config.machine.kv_tiers
     where = f" on chip {chip + 1} of {chips}" if chips > 1 else ""
     listed = ", ".join(f"{tier.name} {size_text(room or 0)}" for tier, room in zip(tiers, rooms, strict=True))
     advice = "add the preset memory as the last tier, or a larger tier (machine.kv_tiers)"
     if any(tier.is_memory for tier in tiers):
         advice = "add a larger tier to machine.kv_tiers, or raise machine.memory.capacity_bytes"
+    if config.mapping.kv_tiers.writes_through:
+        advice += "; with mapping.kv_tiers.writes=through the last tier has all tokens"
     return (
         f"the KV cache of {model} has {size_text(wanted)} ({wanted:,} bytes){where}, and the tiers of "
         f"machine.kv_tiers hold less of it in whole tokens of every layer: {listed}; {advice}"

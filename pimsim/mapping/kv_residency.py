@@ -28,11 +28,12 @@ class LayerCache:
 
     Attributes:
         boundaries: Boundaries of the tiers.
-        entries: Tokens per sequence in the cache after the pass.
+        entries: Tokens per sequence that the pass reads.
         new: New tokens among them.
         size_bytes: Bytes of keys and values of all entries and sequences.
         recomputed: Oldest tokens of which the farthest tier has the inputs of the layer in place of keys and values.
         recomputed_before: Those of the step before.
+        kept: Tokens per sequence that are in the cache after the pass; None for all of them.
     """
 
     boundaries: Boundaries
@@ -41,6 +42,12 @@ class LayerCache:
     size_bytes: int
     recomputed: int = 0
     recomputed_before: int = 0
+    kept: int | None = None
+
+    @property
+    def held(self) -> int:
+        """Tokens per sequence that are in the cache after the pass."""
+        return self.entries if self.kept is None else self.kept
 
     def bytes_by_tier(self, size_bytes: int) -> tuple[int, ...]:
         """Divide the bytes of keys or values among the tiers.
@@ -62,11 +69,13 @@ class Residency:
         layers: Blocks with the plans of their layers; layers with different boundaries are apart.
         caches: Placement of the cache of each of them; None for a block without attention.
         held_bytes: Bytes in each tier after the pass, for each chip.
+        copied_bytes: Bytes of them that the farthest tier has in addition to a nearer one, on all chips.
     """
 
     layers: tuple[tuple[Block, LayerPlan], ...]
     caches: tuple[LayerCache | None, ...]
     held_bytes: tuple[tuple[int, ...], ...]
+    copied_bytes: int = 0
 
 
 def tokens_by_tier(entries: int, boundaries: Boundaries) -> tuple[int, ...]:
@@ -155,6 +164,31 @@ def cache_bytes(ops: Sequence[Op]) -> int:
         Bytes of keys and values.
     """
     return sum(op.cache_bytes for op in ops if isinstance(op, AttentionMatmul))
+
+
+def held_tokens(op: AttentionMatmul) -> int:
+    """Return the tokens per sequence that are in the cache after a pass; a policy may drop some that the pass reads.
+
+    Args:
+        op: The matmul.
+
+    Returns:
+        Number of tokens, at least 1, in proportion to the bytes that stay.
+    """
+    # A trace file may have ops that read nothing, or of whose entries nothing stays.
+    return max(1, ceil_div(op.entries * op.cache_bytes, op.kv_bytes)) if op.kv_bytes else op.entries
+
+
+def stored_bytes(op: AttentionMatmul) -> int:
+    """Return the keys or values that the queries of a pass read and that were in the cache before it.
+
+    Args:
+        op: The matmul.
+
+    Returns:
+        Bytes; in a prefill those of stored tokens, also of those that a policy drops after it.
+    """
+    return op.kv_bytes - op.kv_bytes * op.queries // op.entries
 
 
 def kept_input_bytes(ops: Sequence[Op]) -> int:

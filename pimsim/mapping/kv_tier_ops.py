@@ -141,10 +141,10 @@ def _loads(layer: LayerMapping, ops: Sequence[Op]) -> Iterator[Assignment]:
     space = BufferShare(0, 0, streamed=True)
     yield Assignment(f"{LOAD}[0]", layer.machine.sram, space, Constraints())
     for op in (op for op in ops if isinstance(op, AttentionMatmul)):
-        every = bytes_by_tier(op.cache_bytes, op.entries, layer.cache.boundaries)
+        every = bytes_by_tier(op.kv_bytes, op.entries, layer.cache.boundaries)
         # The computed tokens are the newest, of age 0 and above, in the tiers in which they are written.
         newest = tuple(min(layer.cache.new, each) for each in layer.cache.boundaries)
-        computed = bytes_by_tier(op.cache_bytes, op.entries, newest)
+        computed = bytes_by_tier(op.kv_bytes, op.entries, newest)
         for tier, (size, written) in enumerate(zip(every, computed, strict=True)):
             if tier != source and size > written:
                 name = f"{LOAD}.{op.name}.{names[tier]}"
@@ -202,7 +202,7 @@ def written_bytes(layer: LayerMapping, op: KVAppend | LatentAppend) -> tuple[tup
     """
     assert layer.cache is not None
     sizes = list(bytes_by_tier(op.bytes, layer.cache.new, layer.cache.boundaries))
-    if _through(layer):
+    if layer.config.mapping.kv_tiers.writes_through:
         sizes[-1] = op.bytes
     return tuple((tier, size) for tier, size in enumerate(sizes) if size)
 
@@ -233,14 +233,9 @@ def _moves(layer: LayerMapping, cache: LayerCache, appends: tuple[str, ...]) -> 
     if cache.recomputed:
         found = moved_beside_recomputed(cache)
     for (old, now), tokens in found.items():
-        if _through(layer) and now == last:
+        if layer.config.mapping.kv_tiers.writes_through and now == last:
             continue
         size = cache.size_bytes * tokens // cache.entries
         name = f"{MOVES}.{layer.tier_name(old)}.{layer.tier_name(now)}"
         yield tier_request(layer, old, f"{name}.read", MemoryShare(size), appends, buffered=False)
         yield tier_request(layer, now, name, MemoryShare(size, write=True), (f"{name}.read",), buffered=False)
-
-
-def _through(layer: LayerMapping) -> bool:
-    placement = layer.config.mapping.kv_tiers
-    return placement.place == "age" and placement.writes == "through"

@@ -95,8 +95,7 @@ class LayerMapping:
     @property
     def loads_stored(self) -> bool:
         """True if the older entries of the cache are loaded from the tier that stores them."""
-        workload = self.config.workload
-        return self.cache is not None and bool(workload.stored_tokens) and workload.phase == "prefill"
+        return self.cache is not None and self.config.workload.loads_stored
 
     def tier_name(self, tier: int) -> str:
         """Return the name of a tier.

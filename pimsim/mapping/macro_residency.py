@@ -9,9 +9,10 @@ from pimsim.base.errors import CapacityError, WorkloadInputError
 from pimsim.config.schema import Config
 from pimsim.hardware.component import ceil_div
 from pimsim.hardware.sram_cim import SramCim
-from pimsim.mapping.kv_in_place import attention_unit, check_in_place, element_bytes
+from pimsim.mapping.kv_in_place import attention_unit, check_in_place, element_bytes, is_expanded
 from pimsim.mapping.tile_plan import TilePlan
-from workloads.ops import AttentionMatmul, Op
+from workloads.latent_ops import LatentScores, LatentValues
+from workloads.ops import AttentionMatmul, AttentionScores, Op
 from workloads.trace import Trace
 
 
@@ -66,7 +67,7 @@ def op_tiles(unit: SramCim, op: AttentionMatmul) -> int:
             f"op {op.name!r}: an element of {op.bits} bits needs as many columns; machine.sram_cim.columns is "
             f"{unit.config.columns}"
         )
-    m, k = (op.entries, op.d_head) if op.kind == "attention_scores" else (op.d_head, op.entries)
+    m, k = (op.entries, op.d_head) if isinstance(op, AttentionScores) else (op.d_head, op.entries)
     return op.matmuls * unit.tiles(m, k, op.bits)
 
 
@@ -117,7 +118,7 @@ def macro_residencies(config: Config, trace: Trace, plan: TilePlan) -> tuple[Mac
 
     Raises:
         CapacityError: If the cache does not fit and `overflow` is refuse.
-        WorkloadInputError: If the macros cannot multiply the elements as they lie in the cache.
+        WorkloadInputError: If the macros cannot multiply the elements as they lie in the cache, or if it has latents.
 
     Reference:
         docs/near-memory.md, eq. (10).
@@ -125,6 +126,12 @@ def macro_residencies(config: Config, trace: Trace, plan: TilePlan) -> tuple[Mac
     macros = config.machine.sram_cim
     if config.mapping.attention != "sram_cim" or macros is None:
         return ()
+    in_macros = [op for _, op in trace.ops() if attention_unit(config, op) == "sram_cim"]
+    if any(isinstance(op, LatentScores | LatentValues) for op in in_macros):
+        raise WorkloadInputError(
+            f"mapping.attention=sram_cim: {trace.model} keeps the latents of multi-head latent attention, which macros "
+            "do not hold as keys and as values at the same time; set mapping.attention to systolic or near_memory"
+        )
     unit = SramCim(macros)
     needed: list[int] = []
     for block, layers in zip(trace.blocks, plan.blocks, strict=True):
@@ -171,6 +178,12 @@ def attention_notes(config: Config, trace: Trace, plan: TilePlan) -> Iterator[st
     matmuls = [op for _, op in trace.ops() if isinstance(op, AttentionMatmul)]
     if any(op.queries > 1 for op in matmuls):
         yield from prompt_notes(config)
+    unit = config.mapping.attention
+    if unit != "systolic" and any(is_expanded(op) for op in matmuls):
+        yield (
+            f"mapping.attention={unit} is for entries of the cache: with workload.mla=expanded, keys and values that "
+            "are computed from latents in each pass are multiplied on the systolic array"
+        )
     macros = macro_residencies(config, trace, plan)
     needed, kept = (sum(getattr(each, name) for each in macros) for name in ("needed", "kept"))
     if kept < needed:

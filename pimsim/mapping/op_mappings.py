@@ -143,8 +143,8 @@ _SHIPPED: Mapping[type[Op], OpMapping] = {
     LatentAppend: kv_append,
     LatentRead: latent_read,
     ScratchWrite: scratch_write,
-    LatentScores: attention,
-    LatentValues: attention,
+    LatentScores: _attention,
+    LatentValues: _attention,
     KVEvict: kv_evict,
     KVAccumulate: kv_accumulate,
 }

@@ -7,24 +7,22 @@ from collections.abc import Iterable, Iterator
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Config
 from pimsim.mapping.memory_footprint import size_text
-from pimsim.mapping.program import Program
 
 _SHORT_OF_PORT = "all accesses of the global buffer need"
 _WHY = "ops that share the port wait for one another only under the schedule contended"
 
 
-def port_notes(schedule: str, program: Program, latency_ps: int) -> Iterator[str]:
+def port_notes(schedule: str, port_ps: int, latency_ps: int) -> Iterator[str]:
     """Say when a run is faster than the port of the global buffer allows, because ops share it without waiting.
 
     Args:
         schedule: Schedule of the run; under `serial` and `contended` a run is never faster.
-        program: Program with the accesses.
+        port_ps: Time that all accesses need of the busiest port, one after another, picoseconds.
         latency_ps: Latency of the run, picoseconds.
 
     Yields:
         At most one sentence.
     """
-    port_ps = program.port_ps()
     if schedule == "dataflow" and port_ps > latency_ps:
         yield (
             f"{_SHORT_OF_PORT} {ps_to_s(port_ps):.4g} s of its port (machine.sram.ports), more than the latency: {_WHY}"
@@ -38,9 +36,9 @@ def is_short_of_port(notes: Iterable[str]) -> bool:
         notes: Notes of the run.
 
     Returns:
-        True if one of them is from `port_notes`.
+        True if one of them is from `port_notes`, also with the machine of a system before it.
     """
-    return any(note.startswith(_SHORT_OF_PORT) for note in notes)
+    return any(_SHORT_OF_PORT in note for note in notes)
 
 
 def port_notes_of_iterations(short: int, iterations: int, name: str = "iterations") -> Iterator[str]:

@@ -19,6 +19,7 @@ from pimsim.hardware.machine_link import RING, AllReduceShare, MachineLink, Tran
 from pimsim.hardware.memory import MemoryShare
 from pimsim.hardware.placed_component import LockstepShare, PlacedComponent
 from pimsim.mapping.layer_mapping import LayerMapping
+from pimsim.mapping.macro_residency import macro_residencies
 from pimsim.mapping.occupancy import capacities
 from pimsim.mapping.op_mappings import assignments
 from pimsim.mapping.op_sizes import DIGITAL_BYTES, sum_widths
@@ -26,6 +27,7 @@ from pimsim.mapping.program import Assignment, Constraints, Program, ProgramBloc
 from pimsim.mapping.systolic_ops import computed_macs
 from pimsim.mapping.tile_plan import LayerPlan, TilePlan, plan_tiles
 from pimsim.mapping.vector_ops import vector_op
+from workloads.latent_ops import LatentAppend
 from workloads.ops import BLOCK_INPUT, AttentionMatmul, KVAppend, Op, Residual
 from workloads.trace import Block, Trace
 
@@ -134,10 +136,13 @@ def split_program(parts: Sequence[Part], trace: Trace, traffic: Traffic) -> Prog
         The program, whose transfers are tasks of the resource of the link in their direction.
 
     Raises:
+        CapacityError: If the macros of a machine are too few for the KV cache and swap nothing.
         WorkloadInputError: If no component computes an op.
     """
     units: dict[str, int] = {}
     of_part = {part.role: capacities(part.config.mapping, part.machine) for part in parts}
+    # A machine of a system is one chip.
+    macros = {part.role: next(iter(macro_residencies(part.config, part.trace, part.tiles)), None) for part in parts}
     blocks = []
     for block in trace.blocks:
         plans = {part.role: _plans(part, block) for part in parts}
@@ -154,6 +159,7 @@ def split_program(parts: Sequence[Part], trace: Trace, traffic: Traffic) -> Prog
                     slices,
                     masks,
                     sum_widths(part.config, block.ops),
+                    macros[part.role],
                 )
                 for part in parts
             }
@@ -175,7 +181,7 @@ def _cache_sender(block: Block) -> str:
         block without a cache.
     """
     chosen = any(op.kind == CHOICE for op in block.ops)
-    names = [op.name for op in block.ops if (op.cache_bytes if chosen else isinstance(op, KVAppend))]
+    names = [op.name for op in block.ops if (op.cache_bytes if chosen else isinstance(op, KVAppend | LatentAppend))]
     return names[-1] if names else ""
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Config, KvTierConfig
-from pimsim.results.memory_traffic import KV_KINDS
+from pimsim.results.memory_traffic import moves_cache
 from pimsim.results.step_interpolation import interpolated_sum
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def tier_figures(result: RunResult) -> tuple[KvTierFigures, ...]:
     """
     counts: Counter[str] = Counter()
     for op in result.ops if result.kv_tiers else ():
-        if op.kind in KV_KINDS:
+        if moves_cache(op):
             counts.update({action: op.repeat * count for action, count in op.counts.items()})
     tiers = {tier.name: tier for tier in result.config.machine.kv_tiers}
     return tuple(_figures(result, tiers[each.name], each.held_bytes, counts) for each in result.kv_tiers)

@@ -8,7 +8,8 @@ from dataclasses import astuple, dataclass
 from pimsim.steps.records import OpRecord
 
 WEIGHT_KINDS = ("projection", "grouped_projection", "weight_swap")
-TIER_KINDS = ("kv_move", "kv_prefetch", "kv_load", "kv_recompute")
+RECOMPUTED = "kv_recompute"
+TIER_KINDS = ("kv_move", "kv_prefetch", "kv_load", RECOMPUTED)
 KV_KINDS = (
     *("kv_append", "attention_scores", "attention_values", "kv_evict", "kv_accumulate"),
     *("latent_append", "latent_read", "latent_scores", "latent_values"),
@@ -101,11 +102,24 @@ def memory_traffic(ops: Iterable[OpRecord]) -> MemoryTraffic:
     totals = dict.fromkeys(MemoryTraffic.__dataclass_fields__, 0)
     for op in ops:
         read, written = op_traffic(op)
+        of_cache = moves_cache(op)
         reads = {"embedding": "embedding_read_bytes"} | dict.fromkeys(WEIGHT_KINDS, "weight_read_bytes")
-        reads |= dict.fromkeys(KV_KINDS, "kv_read_bytes")
+        reads |= dict.fromkeys(KV_KINDS, "kv_read_bytes" if of_cache else "weight_read_bytes")
         totals[reads.get(op.kind, "other_read_bytes")] += op.repeat * read
-        totals["kv_write_bytes" if op.kind in KV_KINDS else "other_write_bytes"] += op.repeat * written
+        totals["kv_write_bytes" if of_cache else "other_write_bytes"] += op.repeat * written
     return MemoryTraffic(**totals)
+
+
+def moves_cache(op: OpRecord) -> bool:
+    """Return whether the bytes of an op in memory belong to the KV cache.
+
+    Args:
+        op: The op.
+
+    Returns:
+        False also for a projection that computes keys and values again: what it reads are weights.
+    """
+    return op.kind in KV_KINDS and not (op.kind == RECOMPUTED and op.macs)
 
 
 def op_traffic(op: OpRecord) -> tuple[int, int]:

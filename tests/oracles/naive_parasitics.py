@@ -8,15 +8,10 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
-def node_voltages(
-    cells_s: Floats, voltages_v: Floats, word_line_ohm: float, bit_line_ohm: float
-) -> tuple[Floats, Floats]:
-    """Kirchhoff's current law at every node; both lines have resistance. Voltages are [rows], of one vector.
-
-    Returns the potentials of the word-line and the bit-line nodes, [rows, columns] each.
-    """
+def nodal_matrix(cells_s: Floats, word_line_ohm: float, bit_line_ohm: float) -> Floats:
+    """Kirchhoff's current law at every node, word lines before bit lines; both lines have resistance."""
     rows, columns = cells_s.shape
-    nodal, fed = np.zeros((2 * rows * columns,) * 2), np.zeros(2 * rows * columns)
+    nodal = np.zeros((2 * rows * columns,) * 2)
 
     def word(i: int, j: int) -> int:
         return i * columns + j
@@ -32,7 +27,6 @@ def node_voltages(
 
     for i in range(rows):
         nodal[word(i, 0), word(i, 0)] += 1 / word_line_ohm
-        fed[word(i, 0)] = voltages_v[i] / word_line_ohm
         for j in range(columns):
             resistor(word(i, j), bit(i, j), cells_s[i, j])
             if j > 0:
@@ -41,19 +35,32 @@ def node_voltages(
                 resistor(bit(i - 1, j), bit(i, j), 1 / bit_line_ohm)
     for j in range(columns):
         nodal[bit(rows - 1, j), bit(rows - 1, j)] += 1 / bit_line_ohm
-    potentials = np.linalg.solve(nodal, fed).reshape(2, rows, columns)
-    return potentials[0], potentials[1]
+    return nodal
+
+
+def potentials(cells_s: Floats, voltages_v: Floats, word_line_ohm: float, bit_line_ohm: float) -> Floats:
+    """Potentials of the word-line and the bit-line nodes, [2, rows, columns, vectors], for voltages [vectors, rows].
+
+    The current of each driver, as if its line were at 0 V, flows into the first node of its word line.
+    """
+    rows, columns = cells_s.shape
+    fed = np.zeros((2, rows, columns, len(voltages_v)))
+    fed[0, :, 0] = voltages_v.T / word_line_ohm
+    nodal = nodal_matrix(cells_s, word_line_ohm, bit_line_ohm)
+    return np.linalg.solve(nodal, fed.reshape(len(nodal), -1)).reshape(fed.shape)
+
+
+def node_voltages(
+    cells_s: Floats, voltages_v: Floats, word_line_ohm: float, bit_line_ohm: float
+) -> tuple[Floats, Floats]:
+    """Potentials of the word-line and the bit-line nodes, [rows, columns] each, for the voltages [rows] of a vector."""
+    words, bits = potentials(cells_s, voltages_v[np.newaxis], word_line_ohm, bit_line_ohm)[..., 0]
+    return words, bits
 
 
 def transfer_matrix(cells_s: Floats, word_line_ohm: float, bit_line_ohm: float) -> Floats:
     """Row by row: 1 V on one driver, the current through each output's segment."""
-    rows = len(cells_s)
-    return np.array(
-        [
-            node_voltages(cells_s, np.eye(rows)[i], word_line_ohm, bit_line_ohm)[1][-1] / bit_line_ohm
-            for i in range(rows)
-        ]
-    )
+    return potentials(cells_s, np.eye(len(cells_s)), word_line_ohm, bit_line_ohm)[1, -1].T / bit_line_ohm
 
 
 def ladder(cells_s: Floats, segment_ohm: float) -> Floats:

@@ -22,16 +22,23 @@ class Pair:
     cells: set[tuple[int, int]] = field(default_factory=set)
 
 
-def grid_tiles(inputs: int, outputs: int, rows: int, columns: int, pes: int) -> list[list[Pair]]:
-    """Place a matrix weight by weight; pairs are numbered down a column block, then in the next block."""
+def grid_tiles(inputs: int, outputs: int, rows: int, columns: int, pes: int, *, cells: bool = True) -> list[list[Pair]]:
+    """Place a matrix weight by weight; pairs are numbered down a column block, then in the next block.
+
+    Without `cells`, only the rows and columns of the pairs are noted: a large matrix has millions of weights.
+    """
     row_blocks = len(range(0, inputs, rows))
     pairs: dict[int, Pair] = {}
     for i in range(inputs):
         for j in range(outputs):
-            pair = pairs.setdefault((j // columns) * row_blocks + i // rows, Pair())
+            number = (j // columns) * row_blocks + i // rows
+            if number not in pairs:
+                pairs[number] = Pair()
+            pair = pairs[number]
             pair.rows.add(i)
             pair.columns.add(j)
-            pair.cells.add((i, j))
+            if cells:
+                pair.cells.add((i, j))
     tiles: dict[int, list[Pair]] = {}
     for number in sorted(pairs):
         tiles.setdefault(number // pes, []).append(pairs[number])

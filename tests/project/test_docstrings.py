@@ -160,6 +160,7 @@ def test_an_override_with_its_own_docstring_is_checked() -> None:
     assert lacking(ast.parse(method)) == ["f (line 3): Returns"]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_public_docstrings_have_args_and_returns(path: Path) -> None:
-    assert lacking(ast.parse(path.read_text(encoding="utf-8"))) == []
+def test_public_docstrings_have_args_and_returns() -> None:
+    assert len(MODULES) > 500
+    found = {str(path.relative_to(ROOT)): lacking(ast.parse(path.read_text(encoding="utf-8"))) for path in MODULES}
+    assert {path: each for path, each in found.items() if each} == {}

@@ -6,12 +6,12 @@ import ast
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "tests").rglob("*.py"))
 MOST_PROCESSES = 1
 """Workers of a sweep that runs in the process of the test."""
+NAMES = ("approx", "subprocess", "Process", "Thread", "run_sweep")
+"""One of them is in each call that a check looks for."""
 
 
 def called(call: ast.Call) -> str:
@@ -59,16 +59,35 @@ def test_the_checks_find_what_they_are_for() -> None:
         ("run_sweep(plan, out)", starts_processes, False),
     ):
         assert bool(calls(text, check)) == found, text
+        assert any(name in text for name in NAMES) or not found
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_floats_are_compared_with_a_tolerance_that_is_named(path: Path) -> None:
-    assert calls(path.read_text(encoding="utf-8"), hides_a_tolerance) == [], "use tests.support.closeness.near"
+def faults(text: str, processes: bool) -> list[str]:
+    """Return what is against the rules in a module, which `processes` says whether it may have to mark.
+
+    Only what contains one of the names is parsed.
+    """
+    if not any(name in text for name in NAMES):
+        return []
+    found = [f"{line}: use tests.support.closeness.near" for line in calls(text, hides_a_tolerance)]
+    found += [f"{line}: needs timeout=" for line in calls(text, runs_without_limit)]
+    if processes and "pytest.mark.timeout(" not in text:
+        found += [f"{line}: a test that starts processes needs a mark" for line in calls(text, starts_processes)]
+    return found
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_test_waits_without_a_limit(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert calls(text, runs_without_limit) == [], "subprocess.run needs timeout="
-    if path.name.startswith("test_") and calls(text, starts_processes):
-        assert "pytest.mark.timeout(" in text, "a test that starts processes needs a mark"
+def test_each_fault_is_found() -> None:
+    assert faults("x = 1\nassert y == pytest.approx(x)", True) == ["2: use tests.support.closeness.near"]
+    assert faults("from subprocess import run\nsubprocess.run(x)", True) == ["2: needs timeout="]
+    assert faults("run_sweep(plan, workers=2)", True) == ["1: a test that starts processes needs a mark"]
+    assert faults("run_sweep(plan, workers=2)", False) == []
+    assert faults("@pytest.mark.timeout(60)\ndef test(): run_sweep(plan, workers=2)", True) == []
+
+
+def test_floats_have_a_tolerance_that_is_named_and_nothing_waits_without_a_limit() -> None:
+    assert len(MODULES) > 500
+    found = {
+        str(path.relative_to(ROOT)): faults(path.read_text(encoding="utf-8"), path.name.startswith("test_"))
+        for path in MODULES
+    }
+    assert {path: each for path, each in found.items() if each} == {}

@@ -19,6 +19,7 @@ from workloads.ops import (
     Dequantise,
     Embedding,
     KVAppend,
+    MatmulOp,
     Multiply,
     Norm,
     Op,
@@ -113,21 +114,27 @@ def prefill_traces(draw: st.DrawFn) -> Trace:
     )
 
 
-def _ops(name: str, source: Op | None, context: int) -> st.SearchStrategy[Op]:
-    """Any op, with several vectors too, as a prefill or a batch would have them; what reads a cache has its shape."""
+def _ops(name: str, source: Op | None, product: Op | None, context: int) -> st.SearchStrategy[Op]:
+    """Any op, with several vectors too, as a prefill or a batch would have them; what reads a cache has its shape.
+
+    `product` is the nearest matrix product behind the source: weighted sums have the shape of their scores.
+    """
     base = {"name": st.just(name), "inputs": st.just((source.name if source else BLOCK_INPUT,))}
     vectors = {"vectors": st.integers(1, 3), "elements": st.integers(1, 20)}
     cache = source if isinstance(source, KVAppend) else None
-    kv_heads = st.shared(st.just(cache.kv_heads) if cache else st.integers(1, 2), key=name)
     attention = {
-        "heads": kv_heads.flatmap(lambda kv_heads: st.sampled_from([kv_heads, 2 * kv_heads])),
-        "kv_heads": kv_heads,
         "d_head": st.just(cache.d_head) if cache else st.integers(1, 5),
         "queries": st.integers(1, 3),
         "context": st.integers(1, context),
         "bits": st.integers(1, 16),
         "step_bits": st.sampled_from([0, 0, 32]),
     }
+    kv_heads = st.just(cache.kv_heads) if cache else st.integers(1, 2)
+    heads = kv_heads.map(lambda count: {"kv_heads": st.just(count), "heads": st.sampled_from([count, 2 * count])})
+    sums = [heads.flatmap(lambda of_each: st.builds(AttentionValues, **base, **attention, **of_each))]
+    if isinstance(product, AttentionScores):
+        same = {key: st.just(getattr(product, key)) for key in ("heads", "kv_heads", "queries", "context")}
+        sums = [] if cache else [st.builds(AttentionValues, **base, **attention | same)]
     return st.one_of(
         st.builds(
             Projection,
@@ -139,8 +146,8 @@ def _ops(name: str, source: Op | None, context: int) -> st.SearchStrategy[Op]:
             weight_bits=st.sampled_from([1, 1, 1, 4, 8]),
             activation_bits=st.integers(1, 16),
         ),
-        st.builds(AttentionScores, **base, **attention),
-        st.builds(AttentionValues, **base, **attention),
+        heads.flatmap(lambda of_each: st.builds(AttentionScores, **base, **attention, **of_each)),
+        *sums,
         st.builds(
             KVAppend,
             **base,
@@ -173,8 +180,12 @@ def mixed_traces(draw: st.DrawFn) -> Trace:
     blocks = []
     for index in range(draw(st.integers(1, 2))):
         ops: list[Op] = []
+        products: dict[str, Op | None] = {}
         for number in range(draw(st.integers(1, 5))):
-            ops.append(draw(_ops(f"op{number}", draw(st.sampled_from([None, *ops])), context)))
+            source = draw(st.sampled_from([None, *ops]))
+            behind = products[source.name] if source else None
+            ops.append(draw(_ops(f"op{number}", source, behind, context)))
+            products[ops[-1].name] = ops[-1] if isinstance(ops[-1], MatmulOp) else behind
         blocks.append(Block(name=f"block{index}", repeat=draw(st.integers(1, 3)), ops=tuple(ops)))
     return Trace(model="any", phase="decode", context_length=context, tokens=draw(small), blocks=tuple(blocks))
 

@@ -111,7 +111,7 @@ AREAS: Mapping[str, Area] = {
     ),
     "array-multiply": Area(
         (
-            Module("crossbar/multiplication.py", _MULTIPLY),
+            Module("crossbar/multiplication.py", (*_MULTIPLY, "tests/crossbar/test_input_checks.py")),
             Module("crossbar/kernels/multiplying.py", _MULTIPLY, compiled=True),
             Module("crossbar/kernels/planes.py", _MULTIPLY, compiled=True),
             Module("crossbar/kernels/reading.py", _MULTIPLY, compiled=True),

@@ -119,6 +119,10 @@ class KvTierConfig(Section):
             return self
         if missing := [key for key, value in figures.items() if value is None]:
             raise ValueError(f"{missing[0]} must be a number; only the preset memory leaves it to machine.memory")
+        if (self.retention_s is None) != (self.refresh_energy_j_per_bit == 0):
+            raise ValueError(
+                "retention_s and refresh_energy_j_per_bit belong together: give both, or null and 0 for no refresh"
+            )
         if MEMORY in (self.name, self.kind):
             raise ValueError("name and kind memory are those of the preset memory")
         return self
@@ -175,6 +179,11 @@ class KvPlacementConfig(Section):
         description="place=layer: tokens per sequence for which a layer has room in its tier, if more than those of "
         "the pass. null: those of the pass, and in a generation those of its last step, so that no layer moves",
     )
+
+    @property
+    def writes_through(self) -> bool:
+        """Whether the farthest tier has all tokens, also those of nearer tiers."""
+        return self.place == "age" and self.writes == "through"
 
     def recompute_problem(self) -> str:
         """Say why nothing can be recomputed although a fraction is given.

@@ -145,6 +145,11 @@ class WorkloadConfig(Section):
         "has from an earlier prompt (mapping.kv_tiers.stored_in). They are loaded and the others computed",
     )
 
+    @property
+    def loads_stored(self) -> bool:
+        """Whether the run is a prefill that loads the keys and values of its first tokens."""
+        return bool(self.stored_tokens) and self.phase == "prefill" and self.trace is None
+
     @model_validator(mode="after")
     def _one_source(self) -> WorkloadConfig:
         if self.model is None and self.trace is None:

@@ -334,6 +334,7 @@ def evaluate_point(
         warnings=(*inputs.warnings, *_format_warnings(reference), *cache_warnings(reference)),
         notes=(
             *inputs.network.spec.notes_at(machine.figures.context_length),
+            *config.workload.kv.spec().notes_at(machine.figures.context_length),
             *technology_notes(config.machine),
             *circuit_notes(config, input_bits(config)),
         ),

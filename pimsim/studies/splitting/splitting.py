@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from pimsim.base.errors import CapacityError, ConfigError
+from pimsim.base.errors import CapacityError, ConfigError, WorkloadInputError
 from pimsim.config.schema import Config
 from pimsim.config.system_file import System
 from pimsim.generation import GenerationResult, Progress, generate
@@ -99,7 +99,7 @@ def _alone(role: str, config: Config, *, generates: bool) -> AloneRun:
     """
     try:
         result = generate(config) if generates else simulate(config)
-    except (CapacityError, ConfigError) as error:
+    except (CapacityError, ConfigError, WorkloadInputError) as error:
         return AloneRun(role, config.name, None, None, str(error))
     return AloneRun(role, config.name, result.latency_ps, result.energy_j)
 

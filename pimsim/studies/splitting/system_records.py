@@ -46,11 +46,13 @@ def component_records(parts: Iterable[Part], outcome: EngineRun, program: Progra
         links[link.name] = links.get(link.name, 0) + own_ps
         if link.receiver is not None:
             busy_ps[link.receiver.name] += message.repeat * message.stored_ps
-    port_ps = _port_ps(program)
+    port_ps = port_times_ps(program)
     for part in parts:
         machine, config = part.machine, part.config
         sram = f"{part.role}.{machine.sram.name}"
         busy_ps[sram] = max(busy_ps[sram], part.chips * min(port_ps[part.role], outcome.latency_ps))
+        if machine.near_memory is not None:  # the banks that its units read are powered, too
+            busy_ps[f"{part.role}.{machine.memory.name}"] += busy_ps[f"{part.role}.{machine.near_memory.name}"]
         for name, placed in part.placed().items():
             component = placed.component
             if component is machine.programming:
@@ -87,7 +89,7 @@ def messages(program: Program) -> Iterator[tuple[MachineLink, Message]]:
                 yield each.component, Message(each.share, each.component.stored_ps(each.share), block.repeat)
 
 
-def _port_ps(program: Program) -> Counter[str]:
+def port_times_ps(program: Program) -> Counter[str]:
     """Return the time that all accesses need of the port of one global buffer of each machine, one after another.
 
     Args:

@@ -17,9 +17,10 @@ from pimsim.hardware.machine_link import LINK
 from pimsim.hardware.placed_component import PlacedComponent
 from pimsim.hardware.tile_kinds import machine_notes
 from pimsim.mapping.buffer_capacity import check_buffers
+from pimsim.mapping.macro_residency import attention_notes
 from pimsim.mapping.memory_footprint import MemoryFootprint, check_memory_capacity, memory_footprints, total_footprint
 from pimsim.mapping.pass_options import counted_options
-from pimsim.mapping.port_notes import spill_notes
+from pimsim.mapping.port_notes import port_notes, spill_notes
 from pimsim.mapping.program import Program
 from pimsim.mapping.split_mapping import Part, Placement, Traffic, make_part, split_program
 from pimsim.results.feasibility import Provision
@@ -28,11 +29,12 @@ from pimsim.simulation import make_trace, model_spec
 from pimsim.steps.records import MemoryUse, TileUse
 from pimsim.studies.splitting.break_even import Message
 from pimsim.studies.splitting.sharded_model import shard_notes, sharded_spec, summed_ops
-from pimsim.studies.splitting.system_records import accounting, component_records, messages
+from pimsim.studies.splitting.system_records import accounting, component_records, messages, port_times_ps
 from pimsim.version import __version__
 from pimsim.weight_load_run import weight_loading
 from workloads.decoder_ops import decode_step, prefill
-from workloads.ops import AttentionMatmul
+from workloads.latent_ops import CachedLatents, ScratchWrite
+from workloads.ops import AttentionMatmul, KVAppend
 from workloads.trace import Block, Trace
 
 FOLLOWING = ("softmax", "quantise", "dequantise", "activation", "residual")
@@ -95,7 +97,7 @@ class SystemRuns:
             held.append((part, total_footprint(footprints)))
         program = split_program(parts, trace, traffic)
         outcome = run(program, self.system.first.schedule, memo=self.memo)
-        result = self._result(config, trace, parts, program, outcome, held)
+        result = self._result(config, trace, parts, program, outcome, held, working)
         self.passes[phase, trace.context_length] = result
         self.messages[phase, trace.context_length] = tuple(message for _, message in messages(program))
         return result
@@ -144,6 +146,7 @@ class SystemRuns:
         program: Program,
         outcome: EngineRun,
         held: Sequence[tuple[Part, MemoryFootprint]],
+        working: set[str],
     ) -> RunResult:
         """Read the result off the outcome of the engine.
 
@@ -154,6 +157,7 @@ class SystemRuns:
             program: The program.
             outcome: Outcome of the run.
             held: What the memories hold.
+            working: Roles of the machines that execute ops.
 
         Returns:
             The result.
@@ -179,8 +183,14 @@ class SystemRuns:
         ]
         if system.split == "tensor":
             notes += shard_notes(model_spec(config), system.chips)
+        ports_ps, schedule, latency_ps = port_times_ps(program), system.first.schedule, outcome.latency_ps
         for part, each in held:
             notes += (f"{part.role}: {note}" for note in spill_notes(part.config, each.activation_bytes))
+            if part.role not in working:
+                continue
+            of_attention = attention_notes(part.config, part.trace, part.tiles)
+            of_port = port_notes(schedule, ports_ps[part.role], latency_ps)
+            notes += (f"{part.role}: {note}" for note in (*of_attention, *of_port))
         return RunResult(
             config=named,
             version=__version__,
@@ -244,14 +254,17 @@ def attention_placement(block: Block) -> dict[str, str]:
 
     Returns:
         Roles by name of the op. The machine of attention has the KV cache with its appends, both matmuls of attention,
-        and the softmax, rescaling and quantisation of what they produce; the other machine has all other ops.
+        and the softmax, rescaling and quantisation of what they produce; the other machine has all other ops, also the
+        matrix that expands latents, which travel there and come back as keys and values.
     """
     roles: dict[str, str] = {}
     sizes = {op.name: op.output_elements for op in block.ops}
+    appended = {name for op in block.ops if isinstance(op, KVAppend) for name in op.inputs}
     for op in block.ops:
         # What quantises more elements than it is given takes the others from the cache: a group of tokens is complete.
-        grouped = op.kind == "quantise" and 0 < sum(sizes.get(name, 0) for name in op.inputs) < op.output_elements
-        own = isinstance(op, AttentionMatmul) or op.kind.startswith("kv_") or grouped
+        given = sum(sizes.get(name, 0) for name in op.inputs)
+        grouped = op.name in appended and op.kind == "quantise" and 0 < given < op.output_elements
+        own = isinstance(op, AttentionMatmul | CachedLatents | ScratchWrite) or op.kind.startswith("kv_") or grouped
         from_there = all(roles.get(name) == "attention" for name in op.inputs)
         roles[op.name] = "attention" if own or (op.kind in FOLLOWING and from_there) else "projections"
     return roles

@@ -16,6 +16,7 @@ Change = Callable[[Any], Any]
 """From the current value of a key to the value that is tried; equal values mean that there is nothing to try."""
 
 ACCURACY = "changes the numbers that the arrays compute; check with pimsim accuracy"
+CACHED = "changes the numbers of attention; check with pimsim accuracy"
 CONSMAX = "needs a network that was trained with ConSmax"
 PORT_AREA = "area and energy of a second port are not modelled"
 NOT_MODELLED = "the time of accesses that no longer fit is not modelled"
@@ -267,6 +268,13 @@ CANDIDATES: tuple[Candidate, ...] = (
         instead_of(8, 2),
         (*_MEMORY, "sram"),  # fewer bytes pass the port of the global buffer, too
         note="an unpacker is not modelled",
+    ),
+    Candidate(
+        "workload.kv.key_bits",
+        instead_of(8, 4),
+        (*_MEMORY, *_SYSTOLIC, "kv_tiers", "near_memory", "sram_cim"),
+        (("workload.kv.value_bits", instead_of(8, 4)),),
+        note=CACHED,
     ),
     Candidate("mapping.microbatches", DOUBLE, overlapping=True),
     Candidate("mapping.stream_buffers", DOUBLE, overlapping=True),

@@ -58,3 +58,18 @@ def test_other_commands_say_that_the_file_is_a_system(path: Path) -> None:
     outcome = pimsim("config", "show", path)
     assert_refused(outcome, 3)
     assert f"is a system of several machines: use pimsim run {path}" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--set", "workload.prompt_length=7"), "workload.prompt_length: has no effect here: workload.phase=decode"),
+        (("--phase", "generate", "--context", "7"), "workload.context_length: has no effect here: workload.phase=gen"),
+        (("--set", "machines.attention.mapping.vector_chunks=2"), "vector_chunks: has no effect here: mapping.proj"),
+        (("--set", "workload.batch=2", "--batch", "3"), "workload.batch: is given twice"),
+    ],
+)
+def test_settings_without_effect_in_any_machine_are_refused(path: Path, options: tuple[str, ...], message: str) -> None:
+    outcome = pimsim("run", path, *options)
+    assert_refused(outcome, 3)
+    assert message in outcome.err

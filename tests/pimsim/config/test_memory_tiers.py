@@ -96,6 +96,7 @@ def test_a_config_contains_all_values_and_scales_those_of_another_capacity() -> 
     ("tier", "message"),
     [
         ({"preset": "srm"}, r"kv_tiers\.0: preset 'srm' is not one of sram, edram.* did you mean sram"),
+        ({"preset": "sram", "retention_s": 1e-6}, r"retention_s and refresh_energy_j_per_bit belong together"),
         ({"preset": "memory", "background_w": 1}, r"has its own background_w; only capacity_bytes may be stated"),
         ({"preset": "sram", "capacity_bytes": None}, r"capacity_bytes must be a number"),
         ({"preset": "sram", "capcity_bytes": 1}, r"capcity_bytes: unknown key; did you mean capacity_bytes"),

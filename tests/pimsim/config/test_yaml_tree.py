@@ -3,7 +3,7 @@ import math
 import pytest
 
 from pimsim.base.errors import ConfigError
-from pimsim.config.yaml_tree import parse_yaml, plain_scalar
+from pimsim.config.yaml_tree import MAX_REMEMBERED, parse_yaml, plain_scalar
 
 
 def test_a_document_becomes_plain_values_with_lines() -> None:
@@ -11,6 +11,22 @@ def test_a_document_becomes_plain_values_with_lines() -> None:
     assert document.tree == {"a": {"b": [1, "x"]}, "c": [2.5, 2.5], "1": "true"}
     assert document.lines[("a", "b", 1)] == 1
     assert document.lines[("c", 1)] == 4
+
+
+@pytest.mark.parametrize("comment", ["", "# " + "x" * MAX_REMEMBERED])
+def test_what_one_caller_changes_is_not_seen_by_the_next(comment: str) -> None:
+    text = f"a: {{b: [1, {{c: 2}}]}}\n{comment}"
+    document = parse_yaml(text, "t.yaml")
+    assert isinstance(document.tree, dict)
+    document.tree["a"]["b"][1]["c"] = 3
+    document.tree["a"]["b"].append(4)
+    document.tree["d"] = 5
+    document.lines[("d",)] = 1
+    again = parse_yaml(text, "t.yaml")
+    assert again.tree == {"a": {"b": [1, {"c": 2}]}}
+    assert ("d",) not in again.lines
+    with pytest.raises(ConfigError, match=r"^other\.yaml: line 1"):
+        parse_yaml("a: {b: !!set x}", "other.yaml")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from pimsim.config.schema import CrossbarConfig
 from pimsim.hardware.crossbar_tile import CrossbarTile
 from pimsim.hardware.matrix_tile import TilesShare
 from pimsim.hardware.staged_tile import StagedTile
+from pimsim.hardware.sum_widths import level_bits, merged_bits
 from pimsim.hardware.technology import at_technology
 from pimsim.hardware.tile_kinds import build_tile
 from pimsim.steps.step_tree import expanded
@@ -66,8 +68,8 @@ def test_closed_form_is_the_sum_of_the_steps(case: tuple[StagedTile, TilesShare]
     assert {f"tile.{name}" for name in tile.action_energies_j()} >= set(counts)
 
 
-def isaac() -> tuple[StagedTile, CrossbarConfig]:
-    config = load_config("macro-isaac")
+def isaac(*overrides: str) -> tuple[StagedTile, CrossbarConfig]:
+    config = load_config("macro-isaac", [f"machine.crossbar.{each}" for each in overrides])
     tile = build_tile(at_technology(config.machine))
     assert isinstance(tile, StagedTile)
     return tile, tile.config
@@ -81,8 +83,27 @@ def test_counts_of_a_tile_of_isaac_by_hand() -> None:
     assert counts["tile.adc_conversion"] == 96 * 128 * 16
     assert counts["tile.cell_read"] == 96 * 128 * 128 * 16
     assert counts["tile.accumulator_read"] == 96 * 16 * (16 * 16 // 64), "16 sums of 16 bits a cycle, 64 bits wide"
+    assert counts["tile.tile_buffer_write"] == counts["tile.tile_buffer_read"] == 96 * 16 * 16 // 64, "the same sums"
     assert counts["tile.memory_read"] == (1024 * 16 + 1536 * 16) // 256
     assert counts["tile.bus_bit"] == (1024 + 1536) * 16
+
+
+@pytest.mark.parametrize(
+    ("overrides", "levels", "written"),
+    [
+        ([], [16] * 7, 16),
+        (["tile_outputs=merged"], [16, 17, 18, 19, 20, 21, 22], 23),
+        (["staging.sum_bits=40"], [22, 23, 24, 25, 26, 27, 28], 29),
+    ],
+)
+def test_accumulators_limit_the_width_of_what_a_tile_stores(
+    overrides: list[str], levels: list[int], written: int
+) -> None:
+    """Sums of 16 bits of 96 arrays, 7 levels of a tree; 40 bits hold all 22 of 8-bit codes shifted by up to 14 bits."""
+    tile, config = isaac(*overrides)
+    (use,) = tile.grid(1024, 192).tile_uses
+    assert list(level_bits(config, use, 16)) == levels
+    assert merged_bits(config, use, 16) == written
 
 
 def test_the_pes_of_a_group_share_input_buffer_and_accumulator() -> None:

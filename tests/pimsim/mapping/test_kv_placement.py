@@ -55,6 +55,16 @@ def test_too_small_tiers_are_refused_with_their_sizes(place: str) -> None:
     assert placed(f"machine.kv_tiers=[{{preset: sram, capacity_bytes: {size}}}]", f"mapping.kv_tiers.place={place}")
 
 
+def test_with_write_through_the_last_tier_has_room_for_all_tokens() -> None:
+    near, size = 30 * 12 * ENTRY, 100 * 12 * ENTRY
+    tiers = "machine.kv_tiers=[{{preset: sram, capacity_bytes: {}}}, {{preset: edram, capacity_bytes: {}}}]"
+    residency = placed(tiers.format(near, size), "mapping.kv_tiers.writes=through")
+    assert (residency.held_bytes, residency.copied_bytes) == (((near, size),), near)
+    with pytest.raises(CapacityError, match="writes=through the last tier has all tokens"):
+        placed(tiers.format(near, size - 1), "mapping.kv_tiers.writes=through")
+    assert placed(tiers.format(near, size - near)).held_bytes == ((near, size - near),)
+
+
 def test_the_memory_tier_has_what_weights_leave() -> None:
     # The LM head and the embedding tables of GPT-2 small are in memory; one byte too few for the cache is an error.
     tiers, least = "machine.kv_tiers=[{preset: memory}]", 768 * (2 * 50257 + 1024) + 100 * 12 * ENTRY

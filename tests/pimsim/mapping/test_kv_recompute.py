@@ -74,3 +74,15 @@ def test_recomputation_overlaps_with_loads() -> None:
 def test_what_cannot_be_recomputed_is_refused(key: str, value: str) -> None:
     with pytest.raises(ConfigError, match=rf"mapping\.kv_tiers.*{key}|recompute_fraction.*out of range"):
         recomputed(0.5, 100, f"mapping.kv_tiers.{key}={value}")
+
+
+def test_weights_that_are_read_again_are_not_cache() -> None:
+    """Without crossbars, the matrices of K and V (896 x 128 weights of 8 bits each) are read once more per layer."""
+    streamed = ("mapping.projections=systolic", "mapping.weight_storage_bits=8")
+    both = [recomputed(fraction, NEAR + 41, *streamed) for fraction in (0, 0.5)]
+    plain, again = (each.memory_traffic for each in both)
+    assert again.weight_read_bytes - plain.weight_read_bytes == LAYERS * 2 * 896 * 128
+    assert again.kv_read_bytes == plain.kv_read_bytes == 0  # the cache is in DDR5
+    in_memory = "machine.kv_tiers=[{preset: sram, capacity_bytes: 1}, {preset: memory}]"
+    result = ran(*streamed, in_memory, "mapping.kv_tiers.recompute_fraction=0.5", "workload.context_length=41")
+    assert tier_figures(result)[1].read_bytes == result.memory_traffic.kv_read_bytes == result.kv_cache_bytes

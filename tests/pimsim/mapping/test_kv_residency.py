@@ -5,7 +5,16 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pimsim.mapping.kv_residency import NO_LIMIT, Boundaries, bytes_by_tier, moved_tokens, tokens_by_tier
+from pimsim.mapping.kv_residency import (
+    NO_LIMIT,
+    Boundaries,
+    bytes_by_tier,
+    held_tokens,
+    moved_tokens,
+    stored_bytes,
+    tokens_by_tier,
+)
+from workloads.ops import AttentionScores
 
 
 def tier_of(age: int, boundaries: Boundaries) -> int:
@@ -34,3 +43,14 @@ def test_tokens_and_bytes_are_conserved_between_tiers(ends: list[int], kept: int
         left = sum(tokens for (old, _), tokens in moved.items() if old == tier)
         assert after[tier] == before[tier] + written[tier] + arrived - left
     assert sum(bytes_by_tier(size, entries, boundaries)) == size
+
+
+def test_tokens_that_stay_and_bytes_that_were_there_by_hand() -> None:
+    """3 new of 12 tokens, of 8 elements of 8 bits each in one head: 96 bytes, 72 of which are not new."""
+    shape = {"heads": 1, "kv_heads": 1, "d_head": 8, "queries": 3, "context": 12, "bits": 8}
+    whole, half, nothing, unread = (
+        AttentionScores("scores", ("input",), **shape, **bits)
+        for bits in ({}, {"kept_bits": 384}, {"kept_bits": 0}, {"read_bits": 0})
+    )
+    assert [held_tokens(op) for op in (whole, half, nothing, unread)] == [12, 6, 1, 12]
+    assert [stored_bytes(op) for op in (whole, half, nothing, unread)] == [72, 72, 72, 0]

@@ -64,8 +64,13 @@ def test_bytes_are_conserved_from_step_to_step(writes: str, schedule: str) -> No
             if writes == "back":
                 assert now.held_bytes == old.held_bytes + now.written_bytes - went
             # All of the cache is read once by attention, and what goes on is read once more.
-            assert now.read_bytes == now.held_bytes + went
-        memory = tier_figures(after)[-1]
+            if writes == "back" or component != "memory":
+                assert now.read_bytes == now.held_bytes + went
+        *nearer, memory = tier_figures(after)
+        # With write-through, the memory has all tokens, and attention reads there those that are not nearer.
+        copied = sum(each.held_bytes for each in nearer) if writes == "through" else 0
+        assert memory.held_bytes - memory.read_bytes == copied
+        assert sum(each.held_bytes for each in (*nearer, memory)) - copied == after.kv_cache_bytes
         assert memory.written_bytes == (ENTRY if writes == "through" or context >= 12 else 0)
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from pimsim.base.errors import ConfigError
+from pimsim.base.errors import CapacityError, ConfigError
 from pimsim.config.loading import load_config
 from pimsim.generation import generate
+from pimsim.mapping.kv_placement import with_tiers
+from pimsim.mapping.kv_residency import NO_LIMIT
+from pimsim.mapping.tile_plan import plan_tiles
 from pimsim.results.kv_tier_figures import tier_figures
 from pimsim.results.run_result import RunResult
-from pimsim.simulation import simulate
+from pimsim.simulation import make_trace, simulate
 
 ENTRY = 2 * 12 * (64 + 4)
 """Bytes of a token in a layer of GPT-2 small: K and V of 12 heads, 64 elements of 8 bits and a step of 32 bits each."""
@@ -81,3 +84,80 @@ def test_layers_keep_their_tier_through_a_generation() -> None:
 def test_bad_stores_are_refused(overrides: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         prefilled(3, *overrides)
+
+
+KEPT = ("workload.kv.keep=recent", "workload.kv.sinks=4", "workload.kv.recent=26")
+"""The cache keeps 30 tokens."""
+
+
+@pytest.mark.parametrize("stored", [0, 50])
+def test_a_window_moves_the_tokens_that_are_read_and_leaves_those_that_are_kept(stored: int) -> None:
+    """By hand: 30 of 64 tokens stay. 20 are near, 10 and all that are dropped after the pass are in the DDR5.
+
+    With 50 stored tokens, the 14 computed ones read 29 others: each reads 30 tokens, its own among them.
+    """
+    sram, ddr5, ssd = tier_figures(prefilled(stored, *KEPT))
+    assert (sram.held_bytes, ddr5.held_bytes) == (12 * 20 * ENTRY, 12 * 10 * ENTRY)
+    tokens = 64 if not stored else 14 + 29
+    assert (sram.written_bytes, ddr5.written_bytes) == (12 * 20 * ENTRY, 12 * (tokens - 20) * ENTRY)
+    assert (sram.read_bytes, ddr5.read_bytes) == (sram.written_bytes, ddr5.written_bytes)
+    assert ssd.read_bytes == (12 * 29 * ENTRY if stored else 0)
+
+
+def test_what_is_stored_fits_into_its_tier() -> None:
+    size = 12 * 50 * ENTRY
+    tiers = "machine.kv_tiers=[{{preset: ddr5}}, {{preset: reram, capacity_bytes: {}}}]"
+    assert prefilled(50, tiers.format(size)).kv_tiers
+    with pytest.raises(CapacityError, match=rf"stored_tokens=50: .* \({size:,} bytes\), and the tier reram, .* holds"):
+        prefilled(50, tiers.format(size - 1))
+
+
+def test_loaded_entries_are_not_recomputed() -> None:
+    """The last token of a prompt is computed alone, as in a decode step, but its cache is that of a prompt."""
+    plain, keeping = (prefilled(63, f"mapping.kv_tiers.recompute_fraction={each}") for each in (0, 0.5))
+    assert (keeping.latency_ps, keeping.energies_j, keeping.kv_tiers) == (
+        plain.latency_ps,
+        plain.energies_j,
+        plain.kv_tiers,
+    )
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        ("workload.kv.keep=recent", "workload.kv.recent=35"),
+        ("workload.kv.keep=heavy_hitters", "workload.kv.budget=35"),
+        ("workload.kv.key_bits=4", "workload.kv.key_scales=per_channel", "workload.kv.group_size=16"),
+    ],
+)
+def test_layers_keep_their_tier_whatever_the_cache_keeps(kept: tuple[str, ...]) -> None:
+    """A layer has room for the largest cache that it has until token 50, whether it drops tokens or changes formats."""
+    fixed = ["workload.model=gpt2-small", TIERS, "mapping.kv_tiers.place=layer", "mapping.kv_tiers.reserve_tokens=50"]
+    places = set()
+    for context in (2, 20, 31, 32, 36, 47, 50):
+        config = load_config("pim-llm", [*fixed, *kept, f"workload.context_length={context}"])
+        trace = make_trace(config)
+        residency = with_tiers(config, trace, plan_tiles(config, trace))[1]
+        assert residency is not None
+        layers = zip(residency.layers, residency.caches, strict=True)
+        places.add(tuple((layer.repeat, cache.boundaries) for (_, layer), cache in layers if cache))
+    [place] = places
+    if "recent" in kept[0]:  # 20 tokens of 12 layers are 240, room for 35 tokens of 6 layers
+        assert place[0] == (6, (NO_LIMIT,) * 3)
+
+
+def test_room_is_that_of_the_largest_cache_until_the_last_token() -> None:
+    """With keys of 4 bits per channel in groups of 16 tokens, that of 47 tokens: 15 keys of 16 bits are not yet coded.
+
+    Keys: 12 heads x 64 elements x (32 x 4 + 15 x 16 bits), and in 2 groups a step and a zero point of 32 bits for each
+    of 64 channels. Values: 47 x 12 x (64 x 8 + 32) bits.
+    """
+    keys = 12 * (64 * (32 * 4 + 15 * 16) + 2 * 64 * 2 * 32)
+    size = 12 * (keys + 47 * 12 * (64 * 8 + 32)) // 8
+    codes = ("workload.kv.key_bits=4", "workload.kv.key_scales=per_channel", "workload.kv.group_size=16")
+    fixed = ["workload.model=gpt2-small", "mapping.kv_tiers.place=layer", "mapping.kv_tiers.reserve_tokens=48", *codes]
+    tier = "machine.kv_tiers=[{{preset: sram, capacity_bytes: {}}}]"
+    assert simulate(load_config("pim-llm", [*fixed, tier.format(size), "workload.context_length=20"])).kv_tiers
+    assert simulate(load_config("pim-llm", [*fixed, tier.format(size), "workload.context_length=47"])).kv_tiers
+    with pytest.raises(CapacityError, match="hold less of it"):
+        simulate(load_config("pim-llm", [*fixed, tier.format(size - 1), "workload.context_length=20"]))

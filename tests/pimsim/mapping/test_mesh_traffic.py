@@ -148,10 +148,13 @@ def test_what_leaves_the_tiles_is_what_their_merge_trees_leave(width: str) -> No
     crossbar = config.machine.crossbar
     assert crossbar
     array = crossbar.pair.array
+    placed: dict[tuple[int, int], list[list[naive_tiles.Pair]]] = {}
     for op, plan in matrices.items():
-        tiles = naive_tiles.grid_tiles(
-            op.in_features, op.out_features, array.rows, array.columns, crossbar.pes_per_tile
-        )
+        shape = (op.in_features, op.out_features)
+        if shape not in placed:
+            size = (array.rows, array.columns, crossbar.pes_per_tile)
+            placed[shape] = naive_tiles.grid_tiles(*shape, *size, cells=False)
+        tiles = placed[shape]
         left = []
         for tile in tiles:
             needed = naive_tiles.sum_bits(crossbar.pair.encoding, 8, naive_tiles.added_rows(tile))

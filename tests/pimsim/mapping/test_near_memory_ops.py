@@ -136,3 +136,24 @@ def test_entries_that_must_be_converted_are_refused() -> None:
             simulate(CONFIGS[name], decode_step(SMALL, 100, kv=kv, quantisation=True))
     narrow = simulate(CONFIGS["near"], decode_step(SMALL, 1000, kv=KvCacheSpec(key_bits=4), quantisation=True))
     assert counts(narrow, "attention_scores")["near_memory.read_bit"] == 2 * 2 * 1000 * 64 * 4
+
+
+def test_latents_are_multiplied_where_they_lie() -> None:
+    """DeepSeek-V2: 60 layers, a latent of 512 elements and a key of 64; 128 heads share them. Steps of 32 bits.
+
+    Rows have whole columns, so all bits are read, and values need no rotated keys.
+    """
+    settings = ["workload.model=deepseek-v2", "workload.context_length=1024", "mapping.projections=systolic"]
+    settings += ["machine.memory.capacity_bytes=null"]
+    absorbed = simulate(load_config("pim-llm-near-memory", settings))
+    found = {kind: counts(absorbed, kind) for kind in ("latent_scores", "latent_values")}
+    for kind, elements in (("latent_scores", 576), ("latent_values", 512)):
+        assert found[kind]["near_memory.read_bit"] == 60 * 1024 * elements * 8
+        assert found[kind]["near_memory.mac"] == 60 * 1024 * elements * 128
+        assert found[kind]["memory.read_bit"] == 60 * 1024 * 32
+        assert not found[kind]["systolic.mac"]
+    expanded = simulate(load_config("pim-llm-near-memory", [*settings, "workload.mla=expanded"]))
+    assert not counts(expanded, *found)["near_memory.mac"]
+    notes = [note for note in expanded.notes if "workload.mla=expanded" in note]
+    assert len(notes) == 1
+    assert not any("workload.mla" in note for note in absorbed.notes)

@@ -15,6 +15,8 @@ from pimsim.mapping import replicas as module
 from pimsim.mapping.replicas import check_replicas, part_vectors, replica_notes, role_notes
 from pimsim.mapping.tile_plan import plan_tiles
 from pimsim.simulation import simulate
+from pimsim.steps.step_tree import action_counts
+from tests.support.programs import program_of
 from workloads.ops import BLOCK_INPUT, Projection
 from workloads.trace import Block, Trace
 
@@ -145,6 +147,19 @@ def test_a_matrix_gets_no_more_replicas_than_the_limit(monkeypatch: pytest.Monke
 )
 def test_vectors_are_dealt_out_in_turn(vectors: int, parts: int, expected: list[tuple[int, int]]) -> None:
     assert list(part_vectors(vectors, parts)) == expected
+
+
+@pytest.mark.parametrize("schedule", ["serial", "dataflow", "contended"])
+def test_a_chunk_ends_with_a_turn_of_the_routes(schedule: str) -> None:
+    """In a chain, the vectors of V go to the replicas of O in turn, though attention is between them.
+
+    Four vectors cut into four: each chunk must go on where the one before it ended. V is on tile 0, and the replicas of
+    O on tiles 1 and 2, so that two vectors take one hop and two take two: 6 x 256 outputs x 8 bits.
+    """
+    keys = [f"schedule={schedule}", f"{REPLICAS}.o=2", "mapping.vector_chunks=4"]
+    mapped = program_of(load_config("pim-llm-published", keys), trace_of(matrix("v"), matrix("o")))
+    hops = [action_counts(each.work()) for _, task in mapped.tasks() for each in task.assignments if "v" in each.name]
+    assert sum(each.get("mesh.bit_hop", 0) for each in hops) == 6 * 256 * 8
 
 
 def test_tiles_of_a_registered_kind_have_no_replicas() -> None:

@@ -87,3 +87,13 @@ def test_refusals() -> None:
     assert simulated("macros=96", "overflow=refuse").kv_cache_bytes == SCALES
     with pytest.raises(WorkloadInputError, match=r"an element of 8 bits needs as many columns; .*columns is 4"):
         simulated("columns=4")
+    latents = load_config(
+        "pim-llm-sram-attention",
+        ["workload.model=deepseek-v2", "mapping.projections=systolic", "machine.memory.capacity_bytes=null"],
+    )
+    with pytest.raises(WorkloadInputError, match=r"=sram_cim: deepseek-v2 keeps the latents .* or near_memory"):
+        simulate(latents)
+    # What a pass computes from latents is on the systolic array, as the attention of prompts is.
+    expanded = simulate(load_config(latents.model_dump(mode="json"), ["workload.mla=expanded"]))
+    assert not counts(expanded, "latent_scores", "latent_values")["sram_cim.bit_mac"]
+    assert expanded.kv_cache_bytes == 60 * 128 * (576 * 8 + 32) // 8

@@ -122,3 +122,17 @@ def test_a_setting_without_effect_is_named(folder: Path, kv: dict, words: str) -
     found = [text for text in evaluated(folder, kv).warnings if "workload.kv" in text]
     assert len(found) == bool(words)
     assert words in "".join(found)
+
+
+@pytest.mark.parametrize(
+    ("kv", "words"),
+    [
+        (HITTERS | {"budget": 4096}, "all tokens are kept, and their attention is added up for the first choice"),
+        ({"keep": "recent", "recent": 4096}, "all tokens are kept"),
+        ({"keep": "recent", "recent": 3}, ""),
+    ],
+)
+def test_a_policy_that_drops_nothing_in_the_machines_run_is_named(folder: Path, kv: dict, words: str) -> None:
+    found = [note for note in evaluated(folder, kv).notes if "workload.kv" in note]
+    assert len(found) == bool(words)
+    assert "".join(found).endswith(words)

@@ -11,6 +11,8 @@ from pimsim.studies.paper.paper_runs import Study
 from pimsim.studies.paper.placement_variants import GROUPS, Variant, variant_count, variants
 from pimsim.studies.paper.published_values import calibration_tokens_per_s
 from tests.support.closeness import near
+from tests.support.generated_parts import assert_current
+from tools.docs_generator import facts, paper_pages
 
 PIM_LLM = load_config("pim-llm-published")
 
@@ -84,3 +86,11 @@ def test_variants_are_of_the_config_that_is_given() -> None:
     slower = load_config("pim-llm-published", ["machine.mesh.link_bandwidth_bps=2 Gb/s"])
     first = next(iter(variants(slower)))
     assert first.layer_us["opt-6.7b"] > 5 * next(iter(variants(PIM_LLM))).layer_us["opt-6.7b"]
+
+
+def test_the_tables_of_the_page_have_these_variants(judged: list[Variant], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert facts.study().config("pim-llm") == PIM_LLM
+    ordered = tuple(sorted(judged, key=lambda each: each.worst_percent))
+    monkeypatch.setattr(facts, "placement_variants", lambda: ordered)
+    monkeypatch.setattr(paper_pages, "placement_variants", lambda: ordered)
+    assert_current("docs/placement.md", ["variants", "implied"])

@@ -228,6 +228,17 @@ def test_a_memory_that_is_too_small_is_named_with_its_machine() -> None:
         generation(each)
 
 
+def test_a_machine_that_cannot_do_the_work_alone_is_compared_with_nothing() -> None:
+    """Units in the memory multiply codes only, but this machine computes no attention."""
+    machines = {"attention": "pim-llm", "projections": "pim-llm-near-memory"}
+    split = run_system(system("attention", machines, "cxl", "workload.kv.key_bits=16"))
+    able, unable = split.alone
+    assert able.latency_ps is not None
+    assert (unable.latency_ps, unable.energy_j) == (None, None)
+    assert "its 16-bit keys are converted before use" in unable.why_not
+    assert "attention (pim-llm)" in split.break_even.sentence
+
+
 @pytest.mark.parametrize("schedule", ["serial", "dataflow"])
 def test_the_components_of_a_machine_are_as_busy_as_alone_and_leak_as_much(schedule: str) -> None:
     machines = {"prefill": "pim-llm", "decode": "tpu-llm"}

@@ -16,6 +16,8 @@ from pimsim.studies.validation.peers.peer_programs import PEERS
 from pimsim.studies.validation.reference_data import references
 from pimsim.studies.validation.run_rows import selected
 from tests.support.closeness import near
+from tests.support.generated_parts import assert_current
+from tools.docs_generator import trust
 
 
 @cache
@@ -50,6 +52,12 @@ def test_two_rows_by_hand() -> None:
     assert found["array-energy-45nm"].ours == near(0.611)
     assert found["array-energy-45nm"].theirs.low == near(25.2162e-3 / 64 * 3e-9 * 1e12, rel=1e-3)
     assert found["adc-energy-survey"].ratio == near(3.25 / (3.1 / 1.2), rel=1e-3)
+
+
+def test_the_tables_of_the_readme_and_of_the_page_have_these_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trust, "_rows", rows)
+    assert_current("README.md", ["validation"])
+    assert_current("docs/validation.md", trust.SECTIONS)
 
 
 def test_names_select_rows_groups_and_kinds() -> None:

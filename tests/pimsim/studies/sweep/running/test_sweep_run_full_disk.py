@@ -15,8 +15,11 @@ import pytest
 from pimsim.base.errors import OutputError
 from pimsim.studies.sweep.running.sweep_run import Status, run_sweep
 from pimsim.studies.sweep.space.plan import Plan, load_sweep
-from tests.support.counts import DEEP
-from tests.support.sweeps import assert_same_points, count_points, write_sweep_file
+from tests.support.counts import DEEP, scaled
+from tests.support.sweeps import TEXT, assert_same_points, count_points, write_sweep_file
+
+MANY = TEXT.replace("stop: 160", f"stop: {scaled(40, 160)}")
+"""80 points, whose journal is three times as long as the largest limit in `make test`."""
 
 
 def test_a_folder_that_is_not_there_or_a_file_in_its_place(small: Plan, tmp_path: Path) -> None:
@@ -49,7 +52,7 @@ def test_a_read_only_folder(small: Plan, tmp_path: Path, monkeypatch: pytest.Mon
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the result file of a sweep that nothing disturbed."""
     folder = tmp_path_factory.mktemp("whole")
-    run_sweep(load_sweep(write_sweep_file(folder)), folder / "whole.h5", workers=1)
+    run_sweep(load_sweep(write_sweep_file(folder, MANY)), folder / "whole.h5", workers=1)
     return folder / "whole.h5"
 
 
@@ -57,7 +60,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("room", [50, 700, 2_000, 5_000, 30_000] if DEEP else [700, 5_000])
 def test_a_full_disk_loses_nothing(tmp_path: Path, whole: Path, room: int) -> None:
     """A limit on the size of a file has the effect of a full disk: short writes, then errors."""
-    spec, out = write_sweep_file(tmp_path), tmp_path / "out.h5"
+    spec, out = write_sweep_file(tmp_path, MANY), tmp_path / "out.h5"
     limited = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room})); "
