@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pimsim import load_config, poisson_requests, read_serving, serve
 from pimsim.results.memory_traffic import MemoryTraffic
-from pimsim.studies.serving import serving_run, slice_family
+from pimsim.studies.serving import serving_setup, slice_family
 from pimsim.studies.serving.decode_table import DecodeStretch, DecodeTable
 from pimsim.studies.serving.iteration_costs import Groups
 from pimsim.studies.serving.policies import Limits
@@ -97,9 +97,9 @@ def served(config_name: str, loop: bool, monkeypatch: pytest.MonkeyPatch) -> Ser
         if loop:  # each iteration by itself, each slice simulated
             patch.setattr(slice_family, "TRIES", 0)
             patch.setattr(
-                serving_run,
+                serving_setup,
                 "Scheduler",
-                lambda arrivals, limits, cost_of, stretches: Scheduler(arrivals, limits, cost_of),
+                lambda *arguments, stretches: Scheduler(*arguments),
             )
         return serve(config, requests)
 
