@@ -40,8 +40,9 @@ test-deep: test ## run the same tests with the property tests at large counts
 test-transformers: $(VENV)/.with-transformers ## compare with Hugging Face's transformers, which with PyTorch are installed for it
 	$(BIN)/python -m pytest tests/pimsim/inference/test_forward_pass_transformers.py tests/workloads/test_checkpoint_transformers.py
 
-peers: $(VENV)/.with-test ## compare with SCALE-Sim, which gets an environment of its own, and with MNSIM=FOLDER
+peers: $(VENV)/.with-test ## compare with SCALE-Sim and sched-sim, which get environments of their own, and with MNSIM=FOLDER
 	$(BIN)/python benchmarks/compare_scalesim.py
+	$(BIN)/python benchmarks/compare_schedsim.py
 	@[ -n "$(MNSIM)" ] || echo "note: not compared with MNSIM 2.0, since MNSIM=FOLDER is not given" >&2
 	[ -z "$(MNSIM)" ] || $(BIN)/python benchmarks/compare_mnsim.py "$(MNSIM)"
 
