@@ -22,7 +22,7 @@ FALLBACK ?= yes
 # A checkout of MNSIM 2.0, with which `make peers` compares.
 MNSIM ?=
 
-.PHONY: help reproduce test test-deep test-transformers peers mutants nightly lint format docs clean FORCE
+.PHONY: help reproduce test test-deep test-transformers peers bench mutants nightly lint format docs clean FORCE
 .NOTPARALLEL:
 
 help: ## list these commands
@@ -45,6 +45,9 @@ peers: $(VENV)/.with-test ## compare with SCALE-Sim and sched-sim, which get env
 	$(BIN)/python benchmarks/compare_schedsim.py
 	@[ -n "$(MNSIM)" ] || echo "note: not compared with MNSIM 2.0, since MNSIM=FOLDER is not given" >&2
 	[ -z "$(MNSIM)" ] || $(BIN)/python benchmarks/compare_mnsim.py "$(MNSIM)"
+
+bench: $(VENV)/.with-test ## run all benchmarks in short forms, results in benchmarks/results; ARGS="--only NAME --against FOLDER"
+	$(BIN)/python -m tools.bench $(ARGS)
 
 mutants: $(VENV)/.with-mutants ## change operators of one area, a night each, and count what the tests notice; ARGS="AREA --count N"
 	$(BIN)/python -m tools.mutants $(ARGS)
