@@ -24,10 +24,10 @@ axes:
   workload.context_length: {{start: 1, stop: {points}, step: 1}}
 """
 CASES: dict[str, tuple[int, ...]] = {
-    "tokens of context": (128, 1024, 8192, 65536),
+    "tokens of context": (128, 1024, 8192, 32768),
     "requests": (100, 400, 1600),
-    "tokens whose packets contend": (1, 4, 16),
-    "points of a sweep": (100, 400, 1600),
+    "tokens whose packets contend": (16, 64, 256),
+    "points of a sweep": (250, 1000, 4000),
 }
 
 

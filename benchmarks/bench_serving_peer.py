@@ -4,8 +4,9 @@
     python benchmarks/bench_serving_peer.py --sched-sim-python ENVIRONMENT/bin/python
 
 Both get requests with the same lengths, and batches of at most 8: `pim-llm-published` at a rate that keeps it busy for
-most of the time, an A100 of sched-sim at two rates, of which the larger one is its default and overloads it. The time is processor time after start-up and imports; runs alternate. Reports are not written.
-Without an interpreter that has sched-sim, a temporary environment is made and the pinned package is installed into it.
+most of the time, an A100 of sched-sim at two rates, of which the larger one is its default and overloads it. The time
+is processor time after start-up and imports; runs alternate. Reports are not written. Without an interpreter that has
+sched-sim, a temporary environment is made and the pinned package is installed into it.
 """
 
 from __future__ import annotations
