@@ -1,4 +1,4 @@
-"""Processor time against size: context, requests, contended tokens (packets), and points of a sweep.
+"""Processor time against size: context, requests, packets (contended tokens of a batch), and points of a sweep.
 
     python benchmarks/bench_growth.py
 
@@ -26,8 +26,8 @@ axes:
 CASES: dict[str, tuple[int, ...]] = {
     "tokens of context": (128, 1024, 8192, 32768),
     "requests": (100, 400, 1600),
-    "tokens whose packets contend": (16, 64, 256),
-    "points of a sweep": (250, 1000, 4000),
+    "tokens of a batch, contended": (1, 4, 16),
+    "points of a sweep": (100, 400, 1600),
 }
 
 
@@ -41,15 +41,15 @@ def requests(size: int) -> None:
 
 
 def packets(size: int) -> None:
-    keys = ["workload.model=gpt2-small", "schedule=contended", "workload.phase=prefill"]
-    simulate(load_config("pim-llm-published", [*keys, f"workload.context_length={size}"]))
+    keys = ["workload.model=gpt2-small", "schedule=contended"]
+    simulate(load_config("pim-llm-published", [*keys, f"workload.batch={size}", f"mapping.vector_chunks={size}"]))
 
 
 def points(size: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         spec = Path(folder, "growth.yaml")
         spec.write_text(SWEEP.format(points=size), encoding="utf-8")
-        run_sweep(load_sweep(spec), Path(folder, "growth.h5"))
+        run_sweep(load_sweep(spec), Path(folder, "growth.h5"), workers=1)
 
 
 ACTIONS: dict[str, Callable[[int], None]] = dict(zip(CASES, (context, requests, packets, points), strict=True))

@@ -99,6 +99,7 @@ def test_a_file_that_is_not_of_results_is_not_overwritten(folder: Path) -> None:
     assert (folder / "results" / "here.json").read_text(encoding="utf-8") == "[]"
 
 
+@pytest.mark.timeout(60)
 def test_an_interruption_keeps_what_is_finished(folder: Path) -> None:
     (folder / "bench_later.py").write_text("import time; print('x', flush=True); time.sleep(60)", encoding="utf-8")
     command = [sys.executable, "-m", "tools.bench", "--scripts", str(folder), "--results", str(folder / "results")]
