@@ -29,6 +29,8 @@ def draw(growth: Growth, path: Path) -> None:
         axes = figure.add_subplot(1, len(growth), at + 1)
         axes.plot(*zip(*sorted(pairs), strict=True), marker="o")
         axes.set(xlabel=what, xscale="log", yscale="log")
+        seconds = [each for _, each in pairs]
+        axes.set_ylim(min(seconds) / 3, max(seconds) * 3)  # at least a decade, so that noise does not look like growth
         axes.grid(visible=True, which="both", alpha=0.3)
         if not at:
             axes.set_ylabel("processor time (s)")
