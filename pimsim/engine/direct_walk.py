@@ -1,4 +1,4 @@
-"""The profile of an activity by arithmetic on its step tree: what the walk with events finds, in a fraction of its time.
+"""The profile of an activity by arithmetic on its step tree: what the walk with events finds, in less time.
 
 An activity is independent of others once it runs, so that its times need no clock that others share. `walk` steps
 through the same trees with SimPy events, and is the oracle of this module.
@@ -6,9 +6,9 @@ through the same trees with SimPy events, and is the oracle of this module.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence as List
+from collections.abc import Sequence as List
 from dataclasses import dataclass, field
-from heapq import heapify, heapreplace, heappop
+from heapq import heapify, heappop, heapreplace
 from operator import itemgetter
 
 from pimsim.engine.simpy_events import SeveralPathsError
