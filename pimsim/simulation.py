@@ -22,6 +22,7 @@ from pimsim.mapping.kv_placement import memory_use, tier_uses, with_tiers
 from pimsim.mapping.macro_residency import attention_notes, macro_residencies
 from pimsim.mapping.matrix_precision import precision_notes
 from pimsim.mapping.memory_footprint import check_memory_capacity, total_footprint
+from pimsim.mapping.model_traces import model_trace
 from pimsim.mapping.model_variants import with_experts_and_latents
 from pimsim.mapping.operations import Mapped, map_trace
 from pimsim.mapping.pass_options import complete_options, counted_options, trace_file_notes, weight_notes
@@ -35,8 +36,7 @@ from pimsim.results.run_result import RunResult
 from pimsim.steps.records import TileUse
 from pimsim.version import __version__
 from pimsim.weight_load_run import simulate_loading, weight_loading
-from workloads.decoder_ops import PassOptions, decode_step, mixed_step, prefill
-from workloads.decoder_pass import SequenceGroup
+from workloads.decoder_ops import PassOptions
 from workloads.models import ModelSpec
 from workloads.trace import Trace, read_trace
 from workloads.workload_errors import WorkloadError
@@ -92,21 +92,7 @@ def make_trace(config: Config) -> Trace:
 
 
 def _model_trace(config: Config, options: PassOptions) -> Trace:
-    spec, batch, workload = model_spec(config), microbatch(config), config.workload
-    try:
-        match workload.phase:
-            case "decode" | "load":
-                return decode_step(spec, workload.context_length, batch=batch, **options)
-            case "prefill" if workload.stored_tokens:
-                computed = workload.prompt_length - workload.stored_tokens
-                group = SequenceGroup(batch, computed, workload.prompt_length)
-                return replace(mixed_step(spec, (group,), **options), phase="prefill")
-            case "prefill":
-                return prefill(spec, workload.prompt_length, batch=batch, **options)
-            case "generate":
-                raise WorkloadInputError("workload.phase: a generation has many traces; run it with pimsim.generate")
-    except WorkloadError as error:
-        raise WorkloadInputError(str(error)) from error
+    return model_trace(config.workload, model_spec(config), microbatch(config), options)
 
 
 def complete_trace(config: Config) -> Trace | None:
@@ -182,6 +168,7 @@ def simulate(
             trace of one micro-batch, and as many are run.
         expand: True simulates every layer, head and tile separately, and False one of several equal ones for all.
         memo: Shares that earlier runs simulated, which is extended. Components of equal name must be equal in all runs.
+            None means the shares that earlier runs of the same section `machine` simulated.
         complete: Trace with everything that the pass takes, to price what is left out; None: known without `trace`.
         progress: Called twice a second, from a thread, with the numbers of finished and of all activities; or None.
 
@@ -214,8 +201,11 @@ def simulate(
     check_buffers(config, trace, tiles)
     check_memory_capacity(config.machine, trace.model, mapped.footprints)
     held = total_footprint(mapped.footprints)
-    outcome = run(mapped.program, config.schedule, expand=expand, memo=memo, progress=progress)
-    loading = weight_loading(config, machine, trace, tiles, memo)
+    shared: Memo = machine.known_steps if memo is None else memo
+    outcome = run(mapped.program, config.schedule, expand=expand, memo=shared, progress=progress)
+    loading = weight_loading(config, machine, trace, tiles, shared)
+    if memo is None:
+        _forget_if_many(shared)
     ops = tuple(op_records(outcome))
     components = tuple(component_records(config, machine, tiles.tiles_available, outcome, mapped.program))
     static = static_costs(machine, components, outcome.latency_ps, loading)
@@ -243,6 +233,22 @@ def simulate(
         accounting=run_accounting(config, machine, trace, complete, ops, static, held.spilled_bytes, macros),
         kv_tiers=tier_uses(config, mapped.residency),
     )
+
+
+MAX_STEPS, MAX_SPANS = 1024, 100_000
+"""Shares whose steps a machine keeps for further runs, and spans on their timelines: about 20 MB."""
+
+
+def _forget_if_many(memo: Memo) -> None:
+    """Empty the memo of a machine that has become large; it lives as long as the machine, which `build_machine` keeps.
+
+    Args:
+        memo: Memo by component name.
+    """
+    entries = [entry for of_component in memo.values() for entry in of_component.values()]
+    spans = sum(len(entry.profile.spans) for entry in entries if entry.profile is not None)
+    if len(entries) > MAX_STEPS or spans > MAX_SPANS:
+        memo.clear()
 
 
 def _notes(config: Config, trace: Trace, mapped: Mapped, latency_ps: int) -> tuple[str, ...]:
