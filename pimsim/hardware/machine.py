@@ -65,7 +65,7 @@ class Machine:
     """
 
     known_prices: dict[Any, tuple[int, float]] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """Likewise what the accounting found out: picoseconds and joules by component name, share and stream."""
+    """Likewise what the accounting found out: picoseconds and joules by component name and share."""
 
     def components(self) -> Iterator[Component[Any]]:
         """Return the components that the machine has.

@@ -225,14 +225,15 @@ class _Pricing:
         sums = sum_widths(config, block.ops) if sums is None else sums
         plan, units = LayerPlan(1, {}), capacities(config.mapping, self.machine)
         layer = LayerMapping(config, self.machine, plan, units, sums=sums, macros=self.macros)
+        narrow_layer = replace(layer, sums={})  # with the masks and slices of the other one
         found = {}
         for op in block.ops:
             if not on_crossbars(config, op):
                 shares = assignments(layer, op)  # all of them, in order: an op needs the masks of those before it
                 if op.name in only:
                     found[op.name] = self._price(tuple(shares))
-                if narrow is not None and op.name in sums:  # the masks and slices of the ops before it are the same
-                    narrow[op.name] = self._price(tuple(assignments(replace(layer, sums={}), op)))
+                if narrow is not None and op.name in sums:
+                    narrow[op.name] = self._price(tuple(assignments(narrow_layer, op)))
         return found
 
     def _price(self, shares: tuple[Assignment, ...]) -> Price:
@@ -240,14 +241,16 @@ class _Pricing:
         return sum(latency_ps for latency_ps, _ in prices), sum(energy_j for _, energy_j in prices)
 
     def _share_price(self, assignment: Assignment) -> Price:
-        key = assignment.component.name, assignment.share, assignment.stream
+        """Return the price of an assignment; a port that takes longer than the unit costs time and no energy."""
+        key = assignment.component.name, assignment.share
         known = self.machine.known_prices
         price = known.get(key)
         if price is None:
             if len(known) >= MAX_KNOWN_PRICES:
                 known.clear()
-            price = known[key] = assignment.latency_ps(), self._work_energy_j(assignment.work())
-        return price
+            component, share = assignment.component, assignment.share
+            price = known[key] = component.latency_ps(share), self._work_energy_j(component.work(share))
+        return price if assignment.stream is None else (max(price[0], assignment.stream.port_ps), price[1])
 
     def _work_energy_j(self, work: Work) -> float:
         """Return the energy of a step tree, joules; `action_counts` of the tree would take three times as long."""
