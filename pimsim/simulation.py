@@ -12,6 +12,7 @@ from pimsim.config.file_recognition import other_kind
 from pimsim.config.model_folders import folder_elsewhere, named_spec
 from pimsim.config.schema import Config
 from pimsim.engine import Memo, run
+from pimsim.engine.collecting import few_collections
 from pimsim.engine.run_records import component_records, op_records
 from pimsim.engine.watching import Progress
 from pimsim.hardware.machine import build_machine
@@ -151,6 +152,7 @@ def load_trace(name_or_path: str) -> Trace:
         raise WorkloadInputError(str(error)) from error
 
 
+@few_collections()
 def simulate(
     config: Config,
     trace: Trace | None = None,

@@ -106,7 +106,7 @@ def build_machine(config: MachineConfig, name: str = UNNAMED) -> Machine:
             name of another component.
     """
     for section, machine in _LATEST:
-        if section is config:  # runs of a study share it, and components have no state
+        if section is config or section == config:  # components have no state
             return machine
     with naming(name):
         machine = _build(config)
