@@ -102,12 +102,6 @@ EQUIVALENT: tuple[Equivalent, ...] = (
         "output_bytes = ceil_div(layer.sums.get(op.name, 8 * DIGITAL_BYTES), 9)",
     ),
     *_alike(
-        "pimsim/mapping/systolic_ops.py",
-        "count = min(ceil_div(total, max(most, 1)), folds) if layer.contended else 1",
-        "Fewer than two pieces are the whole.",
-        "count = min(ceil_div(total, max(most, 1)), folds) if layer.contended else 0",
-    ),
-    *_alike(
         _SUMS,
         "ahead = base + (start + rows) * LANES",
         _PREFETCH,

@@ -171,6 +171,12 @@ def test_every_repetition_is_an_event_of_its_own(monkeypatch: pytest.MonkeyPatch
     assert waits == [4 * 9, 2 * 4 * 9]  # an activity, whose walk needs no clock, then the rest of the blocks
 
 
+@pytest.mark.parametrize("schedule", ["serial", "dataflow", "contended"])
+def test_a_program_without_work_takes_no_time(schedule: Schedule) -> None:
+    """The loading of the weights of a machine without crossbars is such a program."""
+    assert run(Program(()), schedule) == EngineRun(0, (), (), (), ())
+
+
 def test_a_process_skips_only_what_would_be_the_next_event() -> None:
     """Two processes wake at 5 ps; neither skips beyond what the other does, and the later one is alone from 9 ps on."""
     env, log = Clock(), []
