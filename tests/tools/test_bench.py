@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.command_line import interruptible
 from tools.bench.__main__ import ROOT, main
 from tools.bench.growth import draw, growth_of
 from tools.bench.page import ratios, tables
@@ -104,7 +105,8 @@ def test_an_interruption_keeps_what_is_finished(folder: Path) -> None:
     (folder / "bench_later.py").write_text("import time; print('x', flush=True); time.sleep(60)", encoding="utf-8")
     command = [sys.executable, "-m", "tools.bench", "--scripts", str(folder), "--results", str(folder / "results")]
     command += ["--machine", "here", "--only", "good", "later"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=ROOT, text=True, preexec_fn=interruptible, **pipes) as process:
         assert process.stdout is not None
         assert "bench_good" in process.stdout.readline()
         time.sleep(0.3)
