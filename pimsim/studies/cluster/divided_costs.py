@@ -181,14 +181,14 @@ class DividedCosts(StepCosts):
         if len(groups) == 1 or tuple(smallest) == groups:
             return self._whole(groups, outputs)
         base = self._whole(tuple(sorted(smallest)), outputs)
-        signed = [(base, 1.0)]
+        signed = [(base, 1)]
         attention_j = []
         for group, other in zip(groups, smallest, strict=True):
             own = self._whole((group,), group[2])
             attention_j.append(own.attention_j[0])
-            signed += [(own, 1.0), (self._whole((other,), group[2]), -1.0)]
+            signed += [(own, 1), (self._whole((other,), group[2]), -1)]
         return StepCost(
-            latency_ps=sum(int(sign) * each.latency_ps for each, sign in signed),
+            latency_ps=sum(sign * each.latency_ps for each, sign in signed),
             shared_j=math.fsum(sign * each.shared_j for each, sign in signed),
             attention_j=tuple(attention_j),
             leakage_j=math.fsum(sign * each.leakage_j for each, sign in signed),
