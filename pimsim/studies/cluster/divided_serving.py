@@ -14,8 +14,15 @@ from pimsim.config.system_file import System
 from pimsim.hardware.tile_kinds import machine_notes
 from pimsim.importers.request_traces.request_trace import RequestTrace
 from pimsim.mapping.buffer_capacity import check_buffers
-from pimsim.mapping.memory_footprint import check_memory_capacity, memory_footprints, size_text, total_footprint
+from pimsim.mapping.memory_footprint import (
+    MemoryFootprint,
+    check_memory_capacity,
+    memory_footprints,
+    size_text,
+    total_footprint,
+)
 from pimsim.mapping.port_notes import port_notes_of_iterations, spill_notes
+from pimsim.mapping.split_mapping import Part
 from pimsim.results.accounting import BETWEEN_ITERATIONS, IDLE_LEAKAGE, Accounting, CostItem
 from pimsim.studies.cluster.cluster_records import MachineRecord, MachineUsage, Route
 from pimsim.studies.cluster.cluster_result import ClusterResult
@@ -55,7 +62,6 @@ class DividedServing:
         self.system, self.requests = system, requests
         self.costs = DividedCosts(system)
         """Costs of iterations."""
-        self._spilled_bytes: dict[str, int] = {}
         self._keeper = ""
         space = self._space()
         config = system.first
@@ -147,22 +153,15 @@ class DividedServing:
             CapacityError: If a machine has too few tiles, its memory does not hold weights and activations, or its
                 global buffer is too small for the longest context.
         """
-        serving, runs = self.system.first.serving, self.costs.runs
+        serving = self.system.first.serving
         tokens = largest_iteration(serving, self.requests)
         outputs = min(serving.max_batch, len(self.requests)) * serving.step_tokens
-
-        def vectors(block: Block) -> int:
-            return outputs if block.name == "lm_head" else tokens
-
-        longest = max(each.kv_entries for each in self.requests)
+        longest = self.costs.runs.parts_of(max(each.kv_entries for each in self.requests))
         space = KVSpace(None)
-        for part, long_part in zip(runs.parts_of(1), runs.parts_of(longest), strict=True):
-            machine = self.system.machines[part.role].machine
-            footprints = memory_footprints(part.config, part.trace, part.tiles, vectors)
-            held = total_footprint(footprints)
-            self._spilled_bytes[part.role] = held.activation_bytes
+        for (part, footprints), longer in zip(self._footprints(tokens, outputs), longest, strict=True):
+            machine, held = self.system.machines[part.role].machine, total_footprint(footprints)
             try:
-                check_buffers(long_part.config, long_part.trace, long_part.tiles)
+                check_buffers(longer.config, longer.trace, longer.tiles)
                 check_memory_capacity(machine, part.trace.model, [replace(each, kv_bytes=0) for each in footprints])
             except CapacityError as error:
                 raise CapacityError(f"machines.{part.role}: {error}") from None
@@ -173,6 +172,20 @@ class DividedServing:
                     left = capacity - held.weight_bytes - held.activation_bytes
                     space = KVSpace(part.chips * left, held.weight_bytes, held.activation_bytes)
         return space
+
+    def _footprints(self, tokens: int, outputs: int) -> Iterator[tuple[Part, tuple[MemoryFootprint, ...]]]:
+        """Yield the machines with what their memories hold in an iteration, with the KV caches of one token.
+
+        Args:
+            tokens: Tokens of the iteration.
+            outputs: Tokens that the LM head processes.
+        """
+
+        def vectors(block: Block) -> int:
+            return outputs if block.name == "lm_head" else tokens
+
+        for part in self.costs.runs.parts_of(1):
+            yield part, memory_footprints(part.config, part.trace, part.tiles, vectors)
 
     def _check_requests(self, space: KVSpace) -> None:
         """Check that each request fits alone.
@@ -243,9 +256,14 @@ class DividedServing:
         longest = max(each.kv_entries for each in requests)
         yield from spec.notes_at(longest)
         yield from system.first.workload.kv.spec().notes_at(longest)
-        for role, config in system.machines.items():
-            for note in (*machine_notes(config.machine), *spill_notes(config, self._spilled_bytes[role])):
-                yield f"{role}: {note}"
+        columns = map(scheduler.iterations.sums, ("new_tokens", "prefills", "decodes"))
+        shapes = [
+            (int(tokens), int(min(tokens, prompts + steps))) for tokens, prompts, steps in zip(*columns, strict=True)
+        ]
+        for part, footprints in self._footprints(*map(max, zip(*shapes, strict=True))):
+            spilled_bytes = total_footprint(footprints).activation_bytes
+            for note in (*machine_notes(part.config.machine), *spill_notes(part.config, spilled_bytes)):
+                yield f"{part.role}: {note}"
         if system.split == "tensor":
             yield from shard_notes(spec, system.chips)
         yield from port_notes_of_iterations(self._short_of_port, len(scheduler.iterations))
