@@ -213,7 +213,8 @@ class DividedCosts(StepCosts):
             shared = list[float]()
             for op in result.ops:
                 energy_j = op.repeat * math.fsum(result.dynamic_energy_j(op.counts).values())
-                name, _, number = op.name.partition(":")
+                # A transfer has the name of the op that it follows, then a dot.
+                name, _, number = op.name.partition(".")[0].partition(":")
                 if name in ATTENTION_OPS:
                     attention_j[int(number or 0)] += energy_j
                 else:
