@@ -134,7 +134,7 @@ def _machines(result: ClusterResult) -> RichTable:
             rows.caption_justify = "left"
             break
         cells = [
-            each["machine"],
+            f"{each['machine']} ({each['machines']:,})" if each.get("machines", 1) > 1 else each["machine"],
             each["config"],
             f"{each['requests']:,}",
             f"{each['output_tokens']:,}",

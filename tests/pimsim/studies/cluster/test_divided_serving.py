@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from pimsim import ClusterResult, load_config, load_system, poisson_requests, serve
+from pimsim import ClusterResult, Config, load_config, load_system, poisson_requests, serve
 from pimsim.base.errors import CapacityError, ConfigError, WorkloadInputError
 from pimsim.base.units import to_ps
+from pimsim.config.system_file import System
 from pimsim.results.run_result import RunResult
 from pimsim.studies.cluster.cluster_serving import ClusterInterrupted
+from pimsim.studies.serving import iteration_costs
 from pimsim.studies.serving.iteration_table import IterationRecord
 from pimsim.studies.splitting.system_runs import SystemRuns
 from tests.support.closeness import near
@@ -126,6 +129,25 @@ def test_sums_of_passes_are_whole_passes(served: ClusterResult) -> None:
     assert served.check.energy_error < 1e-12
     mixed = {(each.prefills, each.decodes) for each in served.machines[0].iterations}
     assert any(prompts and steps for prompts, steps in mixed)
+
+
+def test_passes_that_are_forgotten_and_simulated_again_leave_every_sum(
+    served: ClusterResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(iteration_costs, "MAX_WHOLES", 4)
+    again = serve(replace(served.system, machines=_with_few_steps(served.system)), [*REQUESTS, LATE])
+    assert again.simulations > served.simulations
+    assert again.requests == served.requests
+    for one, other in zip(again.shares, served.shares, strict=True):
+        assert one[3:] == near(other[3:], rel=1e-12)
+
+
+def _with_few_steps(system: System) -> dict[str, Config]:
+    """Return configs with a small `max_simulated_steps`, below which passes are never forgotten."""
+    return {
+        role: config.model_copy(update={"serving": config.serving.model_copy(update={"max_simulated_steps": 1})})
+        for role, config in system.machines.items()
+    }
 
 
 def test_under_dataflow_steps_are_interpolated_after_a_limit_and_checked() -> None:
