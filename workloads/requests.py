@@ -89,8 +89,9 @@ class Request(Checked):
         return self.prompt_tokens + self.output_tokens - 1
 
 
-_SERVICE = ("priority", "ttft_deadline_s", "latency_deadline_s", "cancel_s")
-_OPTIONAL = ("id", "prefix_hashes", *_SERVICE)
+SERVICE = ("priority", "ttft_deadline_s", "latency_deadline_s", "cancel_s")
+"""Optional keys of a request: what it asks of the server."""
+_OPTIONAL = ("id", "prefix_hashes", *SERVICE)
 
 
 def check_requests(requests: Sequence[Request]) -> None:

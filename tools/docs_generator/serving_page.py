@@ -8,8 +8,6 @@ from decimal import Decimal
 from pimsim.importers.request_traces.trace_formats import FORMATS, NATIVE, TraceFormat
 from tools.docs_generator.facts import table
 
-SERVICE = ("priority", "ttft_deadline_s", "latency_deadline_s", "cancel_s")
-"""Optional keys of a request in a request file of pimsim in JSON lines."""
 UNITS = {Decimal(1): "s", Decimal("0.001"): "ms", Decimal("1e-9"): "ns"}
 
 
@@ -31,7 +29,7 @@ def _cells(each: TraceFormat) -> tuple[str, ...]:
     else:
         prompt = f"`{each.prompt}`, {'tokens of the text' if each.text else 'tokens'}"
         output = f"`{each.output}`, tokens"
-    names = (each.id, each.hashes, each.hash_tokens_column, *(SERVICE if each is NATIVE else ()))
+    names = (each.id, each.hashes, each.hash_tokens_column, *each.service)
     kept = ", ".join(f"`{name}`" for name in names if name is not None)
     not_used = ", ".join(f"`{name}`" for name in each.not_used)
     refused = ", ".join(f"refused: `{name}`" for name in each.refused)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from workloads.checked_fields import shorten, suggest
-from workloads.requests import HASHES, MAX_TOKENS
+from workloads.checked_fields import rules, shorten, suggest
+from workloads.requests import HASHES, MAX_TOKENS, SERVICE, Request
 
 _COUNT = re.compile(r"\d{1,15}(\.0*)?", re.ASCII)
 _INTEGERS = re.compile(r"[^-0-9]+")
@@ -30,6 +31,7 @@ class TraceFormat:
         hash_tokens: Prompt tokens per hash; None if the format does not determine it.
         hash_tokens_column: Column with the prompt tokens per hash, the same in all rows; files may not have it.
         id: Column with the id of a request; None if requests are numbered, from 1.
+        service: Columns with what a request asks of the server, as the fields of `workloads.requests.Request`.
         text: Columns that hold texts, whose tokens a tokenizer has to count.
         conversations: Whether prompt and output are the first two turns of the column `prompt`.
         refused: Columns that no file may have, with the reason.
@@ -48,6 +50,7 @@ class TraceFormat:
     hash_tokens: int | None = None
     hash_tokens_column: str | None = None
     id: str | None = None
+    service: tuple[str, ...] = ()
     text: tuple[str, ...] = ()
     conversations: bool = False
     refused: Mapping[str, str] = field(default_factory=dict)
@@ -69,7 +72,7 @@ class TraceFormat:
     @property
     def used(self) -> tuple[str, ...]:
         """Columns that are read."""
-        names = (self.time, self.prompt, self.output, self.hashes, self.hash_tokens_column, self.id)
+        names = (self.time, self.prompt, self.output, self.hashes, self.hash_tokens_column, self.id, *self.service)
         return tuple(name for name in names if name is not None)
 
 
@@ -80,6 +83,7 @@ NATIVE = TraceFormat(
     output="output_tokens",
     hashes="prefix_hashes",
     id="id",
+    service=SERVICE,
     files="JSON lines",
     source="this page",
 )
@@ -259,6 +263,33 @@ def token_count(value: object) -> int:
         if count <= MAX_TOKENS:
             return count
     raise ValueError(f"must be an integer from 0 to {MAX_TOKENS}, not {shorten(value)}")
+
+
+def service_value(column: str, value: object) -> float | None:
+    """Convert what a request asks of the server.
+
+    Args:
+        column: Field of `workloads.requests.Request`.
+        value: A number, also as text; None and "" mean that the request does not ask for it.
+
+    Returns:
+        The number; None without one.
+
+    Raises:
+        ValueError: If the value is not valid; the message begins with "must".
+    """
+    if value is None or value == "":
+        return None
+    number = value
+    if isinstance(value, str):
+        with suppress(ValueError):
+            number = float(value)
+        with suppress(ValueError):
+            number = int(value)
+    if problem := rules(Request)[column].problem(number):
+        raise ValueError(problem)
+    assert isinstance(number, int | float)  # by the rule
+    return number
 
 
 def block_hashes(value: object) -> tuple[int, ...]:

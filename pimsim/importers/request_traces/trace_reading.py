@@ -167,6 +167,7 @@ def _as_trace(source: str, found: TraceRows, recognition: Recognition, selection
             prompt_tokens=rows[index].prompt,
             output_tokens=rows[index].output,
             prefix_hashes=rows[index].hashes,
+            **rows[index].service,
         )
         for index in order
     )

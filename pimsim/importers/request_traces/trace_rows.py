@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from pimsim.importers.request_traces.arrival_times import time_in_s
@@ -13,6 +14,7 @@ from pimsim.importers.request_traces.trace_formats import (
     block_hashes,
     first_turns,
     listed_names,
+    service_value,
     token_count,
 )
 from pimsim.importers.request_traces.trace_selection import TraceSelection
@@ -31,6 +33,7 @@ class TraceRow(NamedTuple):
         prompt: Number of prompt tokens.
         output: Number of output tokens.
         hashes: Hashes of the blocks of the prompt.
+        service: What it asks of the server, by the name of the field of `Request`.
     """
 
     id: str
@@ -38,6 +41,7 @@ class TraceRow(NamedTuple):
     prompt: int
     output: int
     hashes: tuple[int, ...] = ()
+    service: Mapping[str, Any] = {}
 
 
 class TraceRows:
@@ -111,7 +115,14 @@ class TraceRows:
             blocks = () if column is None else self._converted(record, column, hashes, block_hashes)
             if blocks:
                 self._note_hash_tokens(record)
-            self.rows.append(TraceRow(str(own_id or record.number), time_s, prompt, output, blocks))
+            self.rows.append(
+                TraceRow(str(own_id or record.number), time_s, prompt, output, blocks, self._service(record))
+            )
+
+    def _service(self, record: Record) -> dict[str, float]:
+        values = ((name, self._optional(record, name)) for name in self._format.service)
+        asked = {name: self._converted(record, name, value, partial(service_value, name)) for name, value in values}
+        return {name: value for name, value in asked.items() if value is not None}
 
     def _note_hash_tokens(self, record: Record) -> None:
         column = self._format.hash_tokens_column

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import IO
 
@@ -122,6 +123,12 @@ def _service_rows(result: ClusterResult) -> Iterator[tuple[str, str, str]]:
     if preemptions := sum(each.usage.kv_preemptions for each in result.kv_usages):
         again = sum(each.usage.kv_recomputed_tokens for each in result.kv_usages)
         yield "preemptions", f"{preemptions:,}", f"{again:,} KV entries computed again"
+    usages = [each.usage for each in result.kv_usages if each.usage.swaps_out]
+    if usages:
+        out, back = sum(each.swap_out_bytes for each in usages), sum(each.swap_in_bytes for each in usages)
+        took_ps, energy_j = sum(each.swap_ps for each in usages), math.fsum(each.swap_energy_j for each in usages)
+        cost = f"{quantity(ps_to_s(took_ps), '_s')}, {quantity(energy_j, '_j')}"
+        yield "swaps", f"{quantity(out, '_bytes')} out, {quantity(back, '_bytes')} back", cost
 
 
 def _machines(result: ClusterResult) -> RichTable:

@@ -171,6 +171,9 @@ def _speculation_rows(result: ServingResult) -> Iterator[tuple[str, str, str]]:
         f"{figures.tokens_per_step:.3g} tokens per verifying step",
         f"{figures.accepted_tokens:,} of {figures.drafted_tokens:,} drafted tokens accepted",
     )
+    if not figures.plain_busy_ps:
+        yield "", "not compared with a run without it", f"requests were cancelled; {drafts}"
+        return
     yield (
         "",
         f"{summary['speculation_speedup']:.3g} times as fast as without it",

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from pimsim.studies.cluster.cache_link import CacheCost, CacheCosts, LinkQueue, Slot
-from pimsim.studies.cluster.cluster_machine import ClusterMachine
+from pimsim.studies.cluster.cluster_machine import ClusterMachine, after_first_token
 from pimsim.studies.cluster.pool_memory import ReceivingMemory, SendingMemory
 from pimsim.studies.cluster.routing import Rule
 from pimsim.studies.serving.scheduler import PROGRESS_STEPS, Arrival, Progress
@@ -376,7 +376,8 @@ class PoolLoop(ClusterLoop):
             self.sent.append(Sent(*ready[:3], receiver, ready.ready_ps, now_ps, slot, cost))
             heapq.heappush(self._on_link, (slot.end_ps, len(self.sent) - 1))
             self._clock.wake(slot.end_ps)
-            receiver.offer(ready.place, arrival._replace(arrival_ps=slot.end_ps))
+            service = after_first_token(arrival, ready.ready_ps, receiver.setup.limits.slo_tpot_ps)
+            receiver.offer(ready.place, arrival._replace(arrival_ps=slot.end_ps, service=service))
 
     def _free(self, sent: Sent, now_ps: int) -> None:
         """Give back the space of a cache on its sender, which may admit another request."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pimsim.studies.serving.scheduler import Arrival
-from pimsim.studies.serving.served_request import Finished
+from pimsim.studies.serving.served_request import Finished, Service
 from pimsim.studies.serving.serving_setup import ServedMachine, ServingSetup
 
 
@@ -35,14 +35,14 @@ class ClusterMachine:
         return self.setup.limits.max_batch
 
     def next_finished_ps(self) -> int | None:
-        """Return the time at which the first request left that was not collected: finished or cancelled.
+        """Return the time at which the first request left that was not collected: finished, or its cancellation noted.
 
         Returns:
             Time, ps, which may be later than now; None if the scheduler knows of none.
         """
         finished, cancelled = self.scheduler.finished, self.scheduler.cancelled
         times = [each.finished_ps for each in finished[self._collected : self._collected + 1]]
-        times += [each.cancelled_ps for each in cancelled[self._cancelled : self._cancelled + 1]]
+        times += [each.noted_ps for each in cancelled[self._cancelled : self._cancelled + 1]]
         return min(times, default=None)
 
     def claim(self, kv_bytes: int) -> None:
@@ -83,7 +83,7 @@ class ClusterMachine:
             self._leave(finished[self._collected].number)
             self._collected += 1
         cancelled = self.scheduler.cancelled
-        while self._cancelled < len(cancelled) and cancelled[self._cancelled].cancelled_ps <= now_ps:
+        while self._cancelled < len(cancelled) and cancelled[self._cancelled].noted_ps <= now_ps:
             self._leave(cancelled[self._cancelled].number)
             self._cancelled += 1
         return finished[begin : self._collected]
@@ -103,3 +103,21 @@ class ClusterMachine:
         """
         self.scheduler.advance(now_ps)
         return self.collect(now_ps)
+
+
+def after_first_token(arrival: Arrival, first_token_ps: int, slo_tpot_ps: int | None) -> Service:
+    """Return what a request still asks for when it has its first token: only the last token has a deadline.
+
+    Args:
+        arrival: The request, with the other output tokens.
+        first_token_ps: Time of its first token, ps.
+        slo_tpot_ps: Longest wanted time per later token, ps; None means no limit.
+
+    Returns:
+        Its service for the decode machine.
+    """
+    deadlines = [arrival.service.latency_deadline_ps]
+    if slo_tpot_ps is not None:
+        deadlines.append(first_token_ps + slo_tpot_ps * arrival.output_tokens)
+    earliest = min((each for each in deadlines if each is not None), default=None)
+    return arrival.service._replace(ttft_deadline_ps=None, latency_deadline_ps=earliest)

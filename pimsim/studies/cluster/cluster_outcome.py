@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from pimsim.base.plugins import plugin_records
 from pimsim.config.stored_system import system_text
@@ -189,14 +190,30 @@ class ClusterOutcome:
         Returns:
             The sum.
         """
-        terms = [iterations_accounting(setup, self._of(role), span_ps) for role, setup in self._setups.items()]
-        total = terms[0] if len(terms) == 1 else Accounting.weighted_sum((each, 1.0) for each in terms)
+        terms = {role: iterations_accounting(setup, self._of(role), span_ps) for role, setup in self._setups.items()}
+        total = Accounting.weighted_sum((each, 1.0) for each in terms.values())
+        if len(terms) == 1:
+            [total] = terms.values()
+        # What is paid once, as loading the weights is, is paid by each machine that works.
+        working = {role: sum(len(each.scheduler.iterations) > 0 for each in self._of(role)) for role in terms}
+        once = [(working[role], item) for role, each in terms.items() for item in each.left_out if item.once]
+        left_out = tuple(_paid_by_each(item, once) if item.once else item for item in total.left_out)
+        total = Accounting(total.counted, left_out)
         moved = CostItem(
             TRANSFERS,
             sum(each.end_ps - each.start_ps for each in transfers),
             math.fsum(each.energy_j for each in transfers),
         )
         return (total.with_items(counted=[moved]) if transfers else total).longest_first()
+
+
+def _paid_by_each(item: CostItem, once: Sequence[tuple[int, CostItem]]) -> CostItem:
+    same = [(machines, each) for machines, each in once if each.name == item.name]
+    return replace(
+        item,
+        latency_ps=sum(machines * each.latency_ps for machines, each in same),
+        energy_j=math.fsum(machines * each.energy_j for machines, each in same),
+    )
 
 
 def _service(arrival: Arrival, parts: Sequence[Finished]) -> ServiceRecord:

@@ -48,19 +48,22 @@ def power_over_time(result: ServingResult, intervals: int = INTERVALS) -> tuple[
     if not result.span_ps:
         return ()
     table = IterationTable.of(result.iterations)
-    starts, ends = (np.array(table.column(name)) for name in ("start_ps", "end_ps"))
-    first = ends[-1] - result.span_ps
-    edges = first + np.linspace(0.0, 1.0, intervals + 1) * result.span_ps
+    # Times from the first arrival are smaller than those from 0, but Python's integers, which NumPy has not, are exact.
+    first_ps = table.last_end_ps - result.span_ps
+    starts, ends = (
+        np.array([each - first_ps for each in table.column(name)], dtype=float) for name in ("start_ps", "end_ps")
+    )
+    edges = np.linspace(0.0, 1.0, intervals + 1) * result.span_ps
     # Energy up to the start and the end of each iteration; it grows linearly in between.
-    times = np.concatenate(([first], np.stack((starts, ends), axis=1).ravel())).astype(float)
-    gaps_s = (starts - np.concatenate(([first], ends[:-1]))) * 1e-12
+    times = np.concatenate(([0.0], np.stack((starts, ends), axis=1).ravel()))
+    gaps_s = (starts - np.concatenate(([0.0], ends[:-1]))) * 1e-12
     powers = []
     for name, idle_w in (("dynamic_energy_j", 0.0), ("leakage_energy_j", result.idle_power_w)):
         steps_j = np.array(table.column(name))
         grown = np.concatenate(([0.0], np.stack((idle_w * gaps_s, steps_j), axis=1).ravel().cumsum()))
         powers.append(np.diff(np.interp(edges, times, grown)) / (result.span_ps / intervals * 1e-12))
     return tuple(
-        PowerRow(start * 1e-12, end * 1e-12, float(dynamic), float(leakage))
+        PowerRow((first_ps + start) * 1e-12, (first_ps + end) * 1e-12, float(dynamic), float(leakage))
         for start, end, dynamic, leakage in zip(edges[:-1].tolist(), edges[1:].tolist(), *powers, strict=True)
     )
 

@@ -232,7 +232,7 @@ def cancelled_records(requests: Sequence[Request], scheduler: Scheduler) -> tupl
         One record per request, in the order of arrival.
     """
     records = []
-    for number, *left in sorted(scheduler.cancelled):
+    for number, *left, _ in sorted(scheduler.cancelled):
         request, arrival_ps = requests[number], scheduler.arrivals[number].arrival_ps
         shape = request.id, request.prompt_tokens, request.output_tokens
         records.append(CancelledRecord._make((*shape, arrival_ps, *left)))

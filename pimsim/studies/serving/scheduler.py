@@ -110,7 +110,8 @@ class Scheduler:
         self.arrivals.append(arrival)
         heapq.heappush(self._pending, (arrival.arrival_ps, number))
         if arrival.service.cancel_ps is not None:
-            heapq.heappush(self._pending, (arrival.service.cancel_ps, -1 - number))
+            # A request can come after its cancellation, from a queue outside; it cannot be cancelled before it is here.
+            heapq.heappush(self._pending, (max(arrival.service.cancel_ps, arrival.arrival_ps), -1 - number))
         if len(self.iterations) and arrival.arrival_ps <= self.iterations.last_end_ps:
             self._note_arrivals()
             self.iterations.add_waiting_to_last()
@@ -224,18 +225,18 @@ class Scheduler:
             if (each := waiting or running) is not None:
                 if self._swap is not None:
                     self._swap.forget(each)
-                self.cancelled.append(Cancelled.of(each, state.now_ps))
+                self.cancelled.append(Cancelled.of(each, state.now_ps, waited=each is waiting))
         self._cancelling.clear()
 
     def _preempt(self) -> None:
         """Take KV space back from the requests that the policy preempts; their KV entries are lost.
 
         Raises:
-            PluginError: If the policy preempts again and again and no output token is produced in between.
+            PluginError: If requests are preempted again and again, by the policy or because the KV memory is full, and
+                no output token is produced in between.
         """
         for each in self._policy.preempt(self._state):
             self._send_back(each)
-            self._preemptions_without_output += 1
         if self._preemptions_without_output > len(self.arrivals):
             raise PluginError(
                 f"{POLICIES.describe(self.limits.policy)}: has preempted {self._preemptions_without_output:,} times "
@@ -247,6 +248,7 @@ class Scheduler:
         self._state.running.remove(request)
         self._state.memory.release(request)
         self.preemptions += 1
+        self._preemptions_without_output += 1
         request.preemptions += 1
         if self._swap is None or not self._swap.store(request):
             self.recomputed_tokens += request.entries

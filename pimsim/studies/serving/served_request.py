@@ -155,11 +155,12 @@ class Cancelled(NamedTuple):
     Attributes:
         number: Index of the request in the order in which requests were offered.
         admitted_ps: Time of its first admission, ps; -1 if it was never admitted.
-        cancelled_ps: Time at which it left: that of its cancellation, or the end of the iteration during which it was
-            cancelled, ps.
+        cancelled_ps: Time at which it left: that of its cancellation if it waited, or the end of the iteration during
+            which it was cancelled, ps.
         produced: Output tokens so far.
         dynamic_energy_j: Share of the dynamic energy of its iterations, joules.
         leakage_energy_j: Share of the leakage energy of its iterations, joules.
+        noted_ps: Time at which the scheduler took note of it, which is between two iterations, ps.
     """
 
     number: int
@@ -168,17 +169,21 @@ class Cancelled(NamedTuple):
     produced: int
     dynamic_energy_j: float
     leakage_energy_j: float
+    noted_ps: int
 
     @classmethod
-    def of(cls, request: ServedRequest, cancelled_ps: int) -> Cancelled:
+    def of(cls, request: ServedRequest, now_ps: int, *, waited: bool) -> Cancelled:
         """Return a request that leaves before it is complete.
 
         Args:
             request: The request.
-            cancelled_ps: Present time, ps.
+            now_ps: Present time, ps.
+            waited: True if the request was in the queue, which it leaves at the time of its cancellation.
 
         Returns:
             The cancelled request.
         """
         energies_j = request.dynamic_energy_j, request.leakage_energy_j
-        return cls(request.number, request.admitted_ps, cancelled_ps, request.produced, *energies_j)
+        left_ps = request.service.cancel_ps if waited else None
+        times_ps = request.admitted_ps, now_ps if left_ps is None else left_ps
+        return cls(request.number, *times_ps, request.produced, *energies_j, now_ps)

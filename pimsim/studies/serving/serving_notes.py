@@ -29,10 +29,9 @@ def preemption_notes(config: Config, preemptions: int, recomputed_tokens: int) -
     who = f"the policy {config.serving.policy}"
     if config.serving.kv_block_tokens is not None:
         who = "sequences needed blocks of the KV memory when none was free, which"
-    note = (
-        f"{who} preempted {preemptions:,} time{'s' * (preemptions != 1)}; time and energy contain the "
-        f"{recomputed_tokens:,} KV entries that were computed again"
-    )
+    note = f"{who} preempted {preemptions:,} time{'s' * (preemptions != 1)}"
+    if recomputed_tokens:
+        note += f"; time and energy contain the {recomputed_tokens:,} KV entries that were computed again"
     return (note,)
 
 

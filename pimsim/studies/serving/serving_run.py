@@ -154,12 +154,22 @@ def serve(
     result = _result(setup, requests, machine, check, simulated_before)
     if machine.speculation is None:
         return result
+    counts = machine.speculation.counts
+    if result.cancelled:  # other tokens than those of a run without speculation
+        return replace(result, speculation=SpeculationResult.of(counts, 0, 0.0))
     try:
-        plain = serve(without_speculation(config), requests, None, costs)
+        plain = serve(without_speculation(config), _never_cancelled(requests), None, costs)
     except KeyboardInterrupt:
         raise ServingInterrupted(result) from None
-    counts = machine.speculation.counts
     return replace(result, speculation=SpeculationResult.of(counts, plain.busy_ps, plain.energy_j))
+
+
+def _never_cancelled(requests: Sequence[Request]) -> Sequence[Request]:
+    """Return requests, which nobody cancels although they may take longer."""
+    if all(each.cancel_s is None for each in requests):
+        return requests
+    kept = tuple(replace(each, cancel_s=None) for each in requests)
+    return replace(requests, requests=kept) if isinstance(requests, RequestTrace) else kept
 
 
 def all_cancelled(count: int) -> str:

@@ -217,8 +217,9 @@ class SpeculationResult:
         accepted_tokens: Drafted tokens that were accepted.
         draft_ps: Time of the draft model, ps.
         draft_energy_j: Dynamic energy of the draft model, joules.
-        plain_busy_ps: Total time of all iterations of the same requests without speculation, ps.
-        plain_energy_j: Energy of the same requests without speculation, joules.
+        plain_busy_ps: Total time of all iterations of the same requests without speculation, ps; 0 if requests were
+            cancelled, so that there is no run with the same tokens to compare with.
+        plain_energy_j: Energy of the same requests without speculation, joules; 0 likewise.
     """
 
     verified_steps: int
@@ -257,15 +258,17 @@ class SpeculationResult:
             energy_j: Energy of the run, joules.
 
         Returns:
-            Figures by name: speed-up and energy are those against a run without speculation.
+            Figures by name: speed-up and energy are those against a run without speculation, if there is one.
         """
-        return {
+        figures = {
             "verified_steps": self.verified_steps,
             "drafted_tokens": self.drafted_tokens,
             "accepted_tokens": self.accepted_tokens,
             "tokens_per_verified_step": self.tokens_per_step,
             "draft_s": ps_to_s(self.draft_ps),
             "draft_energy_j": self.draft_energy_j,
-            "speculation_speedup": self.plain_busy_ps / busy_ps if busy_ps else 1.0,
-            "speculation_energy_ratio": energy_j / self.plain_energy_j if self.plain_energy_j else 1.0,
         }
+        if self.plain_busy_ps:
+            figures["speculation_speedup"] = self.plain_busy_ps / busy_ps
+            figures["speculation_energy_ratio"] = energy_j / self.plain_energy_j if self.plain_energy_j else 1.0
+        return figures

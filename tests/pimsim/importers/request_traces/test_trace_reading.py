@@ -43,6 +43,10 @@ SHAREGPT = """[{"id": "one", "conversations": [{"from": "human", "value": "What 
 EPOCH = """{"arrival_s": 1700000000.5, "prompt_tokens": 20, "output_tokens": 3}
 {"arrival_s": 1700000004.25, "prompt_tokens": 12, "output_tokens": 5}
 """
+SERVED = """arrival_s,prompt_tokens,output_tokens,prefix_hashes,Priority,ttft_deadline_s,cancel_s
+0,20,3,1 2,2,0.5,
+1.5,12,5,,,,4
+"""
 # The first rows of AzureLLMInferenceTrace_conv.csv and of the same trace as microsoft/vidur publishes it, converted, in
 # data/processed_traces/splitwise_conv.csv: another project's reading of the dates.
 AZURE_CONVERSATION = """TIMESTAMP,ContextTokens,GeneratedTokens\r
@@ -280,3 +284,21 @@ def test_a_request_file_of_pimsim_still_has_its_own_messages(tmp_path: Path) -> 
         read(tmp_path, '{"arrival_s": 1, "prompt_tokens": 4}\nx\n')
     assert "line 1: output_tokens is missing" in str(caught.value)
     assert "line 2: it is not JSON" in str(caught.value)
+
+
+def test_a_table_of_pimsims_columns_keeps_what_requests_ask_for(tmp_path: Path) -> None:
+    (tmp_path / "served.csv").write_text(SERVED)
+    trace = read_request_trace(tmp_path / "served.csv")
+    lines = [
+        {"arrival_s": 0, "prompt_tokens": 20, "output_tokens": 3, "prefix_hashes": [1, 2], "priority": 2}
+        | {"ttft_deadline_s": 0.5},
+        {"arrival_s": 1.5, "prompt_tokens": 12, "output_tokens": 5, "cancel_s": 4},
+    ]
+    (tmp_path / "served.json").write_text(json.dumps(lines))
+    (tmp_path / "served.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    assert trace == read_request_trace(tmp_path / "served.json") == read_request_trace(tmp_path / "served.jsonl")
+    assert (trace[0].priority, trace[0].ttft_deadline_s, trace[1].cancel_s) == (2, 0.5, 4)
+    for wrong in ("-3", "x", "nan"):
+        (tmp_path / "served.csv").write_text(SERVED.replace(",4\n", f",{wrong}\n"))
+        with pytest.raises(WorkloadInputError, match="line 3: cancel_s must be a number from 1e-12"):
+            read_request_trace(tmp_path / "served.csv")

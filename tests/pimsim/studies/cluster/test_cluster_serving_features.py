@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from pimsim import load_config, load_system, read_cluster, serve, write_cluster
 from pimsim.base.errors import ConfigError, PimsimError, WorkloadInputError
+from pimsim.present.text.cluster_report import print_cluster
 from tests.support.closeness import near
 from workloads.requests import Request
 
@@ -57,6 +60,15 @@ def test_one_replica_with_pages_prefixes_and_cancellation_is_the_machine_alone(t
     assert read_cluster(tmp_path / "c.h5") == cluster
 
 
+def test_each_machine_loads_its_weights() -> None:
+    loads = []
+    for machines in (1, 3):
+        keys = [f"cluster.replicas.a={machines}", "cluster.routing=round_robin"]
+        loads += [item for item in serve(load_system(REPLICAS, keys), requests(3)).accounting.left_out if item.once]
+    one, three = loads
+    assert (three.latency_ps, three.energy_j) == (3 * one.latency_ps, near(3 * one.energy_j, rel=1e-12))
+
+
 def test_routing_by_prefixes_computes_fewer_tokens() -> None:
     """Each group of six is computed whole once on one machine, else once on each of three machines."""
     found = {
@@ -84,6 +96,9 @@ def test_cancelled_requests_make_room_in_the_central_queue() -> None:
     left = {each.id for each in result.requests} | {each.id for each in result.cancelled}
     assert left == {each.id for each in asked}
     assert all(each.arrival_ps == 0 for each in result.cancelled)
+    waited = [each for each in result.cancelled if each.admitted_ps < 0]
+    assert waited
+    assert {each.cancelled_ps for each in waited} == {200_000_000_000}  # not when a machine was free
     energies = [*(each.energy_j for each in result.requests), *(each.energy_j for each in result.cancelled)]
     assert math.fsum(energies) + result.idle_energy_j == near(result.energy_j, rel=1e-12)
 
@@ -112,3 +127,30 @@ def test_what_several_machines_cannot_do_together_is_refused(
 def test_requests_that_are_all_cancelled_are_one_error() -> None:
     with pytest.raises(PimsimError, match="all 3 requests were cancelled"):
         serve(load_system(REPLICAS), requests(3, cancel_s=1e-6))
+
+
+def test_the_report_states_the_swaps_of_all_machines() -> None:
+    keys = ["serving.kv_block_tokens=4", "serving.preemption=swap", "serving.swap_tier={preset: ddr5}"]
+    result = serve(load_system(REPLICAS, [*keys, "cluster.replicas.a=2", "cluster.routing=round_robin"]), requests(2))
+    moved: dict[str, Any] = {"swaps_out": 1, "swap_out_bytes": 1 << 20, "swap_in_bytes": 1 << 20}
+    moved |= {"swap_ps": 10**9, "swap_energy_j": 0.5}
+    usages = tuple(each._replace(usage=replace(each.usage, **moved)) for each in result.kv_usages)
+    print_cluster(replace(result, kv_usages=usages), file := io.StringIO())
+    [line] = [each.split() for each in file.getvalue().splitlines() if each.startswith("swaps")]
+    assert " ".join(line) == "swaps 2 MiB out, 2 MiB back 2 ms, 1 J"
+
+
+@pytest.mark.parametrize("level", [(), ("serving.slo_tpot_s=1.0",)])
+def test_a_decode_machine_asks_for_deadlines_of_last_tokens(level: tuple[str, ...]) -> None:
+    """While the only slot is taken, two caches arrive; the first token of each is there, in time or not."""
+    first, early, late = requests(3)
+    asked = [
+        replace(first, arrival_s=0.0, output_tokens=30),
+        replace(early, arrival_s=0.1, output_tokens=4, ttft_deadline_s=1e-3),
+        replace(late, arrival_s=0.1, output_tokens=3, ttft_deadline_s=9.0, latency_deadline_s=None if level else 2.0),
+    ]
+    keys = ["machines.decode.serving.max_batch=1", "serving.policy=deadline", *level]
+    result = serve(load_system(POOLS, keys), asked)
+    ends = [each.finished_ps for each in result.requests]
+    assert ends[0] < ends[2] < ends[1]
+    assert [each.service.ttft_deadline_ps for each in result.requests] == [-1, 101 * 10**9, 9_100 * 10**9]

@@ -10,6 +10,7 @@ from pimsim import ServingResult, load_config, poisson_requests, serve
 from pimsim.config.schema import KvTierConfig
 from pimsim.studies.serving.power_over_time import power_over_time, swap_wear
 from tests.support.closeness import near
+from workloads.requests import Request
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +31,16 @@ def test_power_adds_up_to_the_energy_of_the_run(result: ServingResult, intervals
     assert [each.leakage_w for each in rows] == [near(result.idle_power_w)] * intervals
     assert min(each.dynamic_w for each in rows) == (near(rows[0].dynamic_w) if intervals == 1 else 0)
     assert len(result.power_dataframe(intervals)) == intervals
+
+
+def test_power_of_a_run_of_months() -> None:
+    """Times of more than 2^63 ps, 107 days."""
+    requests = [Request(id=str(at), arrival_s=at, prompt_tokens=4, output_tokens=2) for at in (0.0, 1e7)]
+    long = serve(load_config("pim-llm", ["workload.model=gpt2-small", "leakage_gating=ungated"]), requests)
+    rows = power_over_time(long, 4)
+    assert rows[-1].end_s == near(1e7, rel=1e-6)
+    total_j = math.fsum((each.dynamic_w + each.leakage_w) * (each.end_s - each.start_s) for each in rows)
+    assert total_j == near(long.energy_j)
 
 
 def test_wear_of_a_tier() -> None:

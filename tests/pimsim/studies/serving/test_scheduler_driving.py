@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pimsim.base.errors import PluginError
 from pimsim.studies.serving.kv_memory import WholeReservation
 from pimsim.studies.serving.policies import Limits
 from pimsim.studies.serving.scheduler import Arrival, Scheduler
@@ -92,3 +94,13 @@ def test_a_memory_without_space_preempts_the_request_that_was_admitted_last() ->
     ]
     assert (scheduler.preemptions, scheduler.recomputed_tokens) == (1, 5)
     assert [each.number for each in scheduler.finished] == [0, 1]
+
+
+def test_a_memory_that_never_has_space_is_an_error_not_a_loop() -> None:
+    class Full(Entries):
+        def grow(self, request: ServedRequest, tokens: int) -> bool:
+            return False
+
+    scheduler = Scheduler([arrival(0, 3, 5), arrival(0, 4, 4)], NONE, Log(), Full())
+    with pytest.raises(PluginError, match="since the last output token: no progress"):
+        scheduler.run()

@@ -194,6 +194,7 @@ def test_cancelled_requests_leave_the_queue_and_the_batch() -> None:
     assert [each.id for each in result.requests] == ["2"]
     # It leaves after the iteration that was running at 1 ms, and the next one is admitted at once.
     assert running.cancelled_ps == result.iterations[0].end_ps == result.requests[0].admitted_ps
+    assert waiting.cancelled_ps == 1_000_000_000 < running.cancelled_ps  # it leaves the queue during the iteration
     assert (running.produced_tokens, waiting.produced_tokens, waiting.admitted_ps) == (1, 0, -1)
     assert running.energy_j > waiting.energy_j == 0
     assert result.complete

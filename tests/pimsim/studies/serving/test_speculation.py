@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from pimsim import ServingResult, load_config, poisson_requests, serve
 from pimsim.base.errors import WorkloadInputError
+from pimsim.present.text.serving_report import print_serving
 from pimsim.studies.serving.paged_memory import PagedMemory
 from pimsim.studies.serving.policies import Limits
 from pimsim.studies.serving.scheduler import Arrival, Scheduler
@@ -129,3 +132,19 @@ def test_drafts_that_cannot_be_are_refused() -> None:
     dropping = ("workload.kv.keep=recent", "workload.kv.recent=8", "serving.speculation.method=ngram")
     with pytest.raises(WorkloadInputError, match=r"workload\.kv\.keep=recent"):
         served(*dropping)
+
+
+def test_a_run_with_cancelled_requests_is_not_compared() -> None:
+    """Without speculation, the first request takes longer than it may; with it, only the second one is cancelled."""
+    keys = ("serving.speculation.method=ngram", "serving.speculation.tokens=8", "serving.speculation.acceptance=1")
+    config = load_config("pim-llm", ["workload.model=gpt2-medium", *keys])
+    [one] = poisson_requests(1.0, 1, prompt=9, output=18)
+    fast, plain = serve(config, [one]), serve(load_config("pim-llm", ["workload.model=gpt2-medium"]), [one])
+    between_s = (fast.busy_ps + plain.busy_ps) / 2e12
+    hurried = replace(one, cancel_s=between_s)
+    assert serve(config, [hurried]).summary()["speculation_speedup"] == near(plain.busy_ps / fast.busy_ps)
+    result = serve(config, [hurried, replace(one, id="late", cancel_s=1e-9)])
+    assert len(result.cancelled) == 1
+    assert "speculation_speedup" not in result.summary()
+    print_serving(result, file := io.StringIO())
+    assert "not compared" in file.getvalue()
