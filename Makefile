@@ -22,7 +22,7 @@ FALLBACK ?= yes
 # A checkout of MNSIM 2.0, with which `make peers` compares.
 MNSIM ?=
 
-.PHONY: help reproduce test test-deep test-transformers peers mutants nightly lint format docs clean FORCE
+.PHONY: help reproduce test test-deep test-transformers peers bench mutants nightly lint format docs clean FORCE
 .NOTPARALLEL:
 
 help: ## list these commands
@@ -40,10 +40,14 @@ test-deep: test ## run the same tests with the property tests at large counts
 test-transformers: $(VENV)/.with-transformers ## compare with Hugging Face's transformers, which with PyTorch are installed for it
 	$(BIN)/python -m pytest tests/pimsim/inference/test_forward_pass_transformers.py tests/workloads/test_checkpoint_transformers.py
 
-peers: $(VENV)/.with-test ## compare with SCALE-Sim, which gets an environment of its own, and with MNSIM=FOLDER
+peers: $(VENV)/.with-test ## compare with SCALE-Sim and sched-sim, which get environments of their own, and with MNSIM=FOLDER
 	$(BIN)/python benchmarks/compare_scalesim.py
+	$(BIN)/python benchmarks/compare_schedsim.py
 	@[ -n "$(MNSIM)" ] || echo "note: not compared with MNSIM 2.0, since MNSIM=FOLDER is not given" >&2
 	[ -z "$(MNSIM)" ] || $(BIN)/python benchmarks/compare_mnsim.py "$(MNSIM)"
+
+bench: $(VENV)/.with-test ## run all benchmarks in short forms, results in benchmarks/results; ARGS="--only NAME --against FOLDER"
+	$(BIN)/python -m tools.bench $(ARGS)
 
 mutants: $(VENV)/.with-mutants ## change operators of one area, a night each, and count what the tests notice; ARGS="AREA --count N"
 	$(BIN)/python -m tools.mutants $(ARGS)

@@ -15,6 +15,9 @@ Relative = Annotated[float, Field(ge=0, le=5, allow_inf_nan=False)]
 
 
 class Params(BaseModel):
-    """Base class of all parameter sets: immutable, strict types, no unknown keys."""
+    """Base class of all parameter sets: immutable, strict types, no unknown keys.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    A validator is built when it is first used: most are only parts of that of the whole.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)

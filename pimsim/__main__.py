@@ -13,9 +13,9 @@ signal: Any = import_module("_signal")
 INTERRUPTED = b"pimsim: interrupted\n"
 EXIT_CODE = 130
 """`pimsim.base.errors.INTERRUPTED_EXIT_CODE`, which is not imported yet."""
-NEW_OBJECTS = 50_000
-"""Objects between two searches for unused cycles. With Python's 700, the searches among what is imported, which is never
-unused, take a tenth of the time of a short command."""
+NEW_OBJECTS = 100_000
+"""Objects between two searches for unused cycles. With Python's 700, the searches among what is imported, which is
+never unused, take a tenth of the time of a short command."""
 
 
 def main() -> NoReturn:

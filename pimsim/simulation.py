@@ -13,6 +13,7 @@ from pimsim.config.file_recognition import other_kind
 from pimsim.config.model_folders import folder_elsewhere, named_spec
 from pimsim.config.schema import Config
 from pimsim.engine import Memo, run
+from pimsim.engine.collecting import few_collections
 from pimsim.engine.run_records import component_records, op_records
 from pimsim.engine.watching import Progress
 from pimsim.hardware.machine import build_machine
@@ -23,6 +24,7 @@ from pimsim.mapping.kv_placement import memory_use, tier_uses, with_tiers
 from pimsim.mapping.macro_residency import attention_notes, macro_residencies
 from pimsim.mapping.matrix_precision import precision_notes
 from pimsim.mapping.memory_footprint import check_memory_capacity, total_footprint
+from pimsim.mapping.model_traces import model_trace
 from pimsim.mapping.model_variants import with_experts_and_latents
 from pimsim.mapping.operations import Mapped, map_trace
 from pimsim.mapping.pass_options import complete_options, counted_options, trace_file_notes, weight_notes
@@ -37,8 +39,7 @@ from pimsim.results.run_result import RunResult
 from pimsim.steps.records import TileUse
 from pimsim.version import __version__
 from pimsim.weight_load_run import simulate_loading, weight_loading
-from workloads.decoder_ops import PassOptions, decode_step, mixed_step, prefill
-from workloads.decoder_pass import SequenceGroup
+from workloads.decoder_ops import PassOptions
 from workloads.models import ModelSpec
 from workloads.trace import Trace, read_trace
 from workloads.workload_errors import WorkloadError
@@ -94,21 +95,7 @@ def make_trace(config: Config) -> Trace:
 
 
 def _model_trace(config: Config, options: PassOptions) -> Trace:
-    spec, batch, workload = model_spec(config), microbatch(config), config.workload
-    try:
-        match workload.phase:
-            case "decode" | "load":
-                return decode_step(spec, workload.context_length, batch=batch, **options)
-            case "prefill" if workload.stored_tokens:
-                computed = workload.prompt_length - workload.stored_tokens
-                group = SequenceGroup(batch, computed, workload.prompt_length)
-                return replace(mixed_step(spec, (group,), **options), phase="prefill")
-            case "prefill":
-                return prefill(spec, workload.prompt_length, batch=batch, **options)
-            case "generate":
-                raise WorkloadInputError("workload.phase: a generation has many traces; run it with pimsim.generate")
-    except WorkloadError as error:
-        raise WorkloadInputError(str(error)) from error
+    return model_trace(config.workload, model_spec(config), microbatch(config), options)
 
 
 def complete_trace(config: Config) -> Trace | None:
@@ -167,6 +154,7 @@ def load_trace(name_or_path: str) -> Trace:
         raise WorkloadInputError(str(error)) from error
 
 
+@few_collections()
 def simulate(
     config: Config,
     trace: Trace | None = None,
@@ -184,6 +172,7 @@ def simulate(
             trace of one micro-batch, and as many are run.
         expand: True simulates every layer, head and tile separately, and False one of several equal ones for all.
         memo: Shares that earlier runs simulated, which is extended. Components of equal name must be equal in all runs.
+            None means the shares that earlier runs of the same section `machine` simulated.
         complete: Trace with everything that the pass takes, to price what is left out; None: known without `trace`.
         progress: Called twice a second, from a thread, with the numbers of finished and of all activities; or None.
 
@@ -246,8 +235,11 @@ def simulate_figures(
     check_buffers(config, trace, tiles)
     check_memory_capacity(config.machine, trace.model, mapped.footprints)
     held = total_footprint(mapped.footprints)
-    outcome = run(mapped.program, config.schedule, expand=expand, memo=memo, progress=progress)
-    loading = weight_loading(config, machine, trace, tiles, memo)
+    shared: Memo = machine.known_steps if memo is None else memo
+    outcome = run(mapped.program, config.schedule, expand=expand, memo=shared, progress=progress)
+    loading = weight_loading(config, machine, trace, tiles, shared)
+    if memo is None:
+        _forget_if_many(shared)
     ops = tuple(op_records(outcome))
     components = tuple(component_records(config, machine, tiles.tiles_available, outcome, mapped.program))
 
@@ -279,6 +271,22 @@ def simulate_figures(
         kv_tiers=tier_uses(config, mapped.residency),
     )
     return result, accounting_of
+
+
+MAX_STEPS, MAX_SPANS = 1024, 100_000
+"""Shares whose steps a machine keeps for further runs, and spans on their timelines: about 20 MB."""
+
+
+def _forget_if_many(memo: Memo) -> None:
+    """Empty the memo of a machine that has become large; it lives as long as the machine, which `build_machine` keeps.
+
+    Args:
+        memo: Memo by component name.
+    """
+    entries = [entry for of_component in memo.values() for entry in of_component.values()]
+    spans = sum(len(entry.profile.spans) for entry in entries if entry.profile is not None)
+    if len(entries) > MAX_STEPS or spans > MAX_SPANS:
+        memo.clear()
 
 
 def _notes(config: Config, trace: Trace, mapped: Mapped, latency_ps: int) -> tuple[str, ...]:

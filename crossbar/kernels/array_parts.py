@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from crossbar.kernels import blocks, condensation, detours, ladders, multiplying, planes, programming, sums
 from crossbar.kernels.arguments import (
-    LANES,
     CellStatistics,
     Converters,
     Pulses,
@@ -33,11 +32,9 @@ def _programming(stored: Any) -> Calls:
     lines, matrix = _zeros(1, np.int64), _zeros(2, np.float32)
     storage = lines, lines, _zeros(2, np.int64), _zeros(2, np.bool_), 0
     target = Slice(_zeros(2, np.int8), 0, 0, _zeros(1, np.uint8), *storage)
-    floats = {name: _ONE for name in CellStatistics._fields}
-    others = {"hrs_lognormal": False, "lrs_lognormal": False, "pulses": 0}
-    statistics = CellStatistics(
-        **{**floats, **others, "trap_memory": _zeros(1, np.float32), "keys": _zeros(2, np.uint64)}
-    )
+    fields: dict[str, Any] = dict.fromkeys(CellStatistics._fields, _ONE)
+    fields |= {"hrs_lognormal": False, "lrs_lognormal": False, "pulses": 0}
+    statistics = CellStatistics(**fields | {"trap_memory": _zeros(1, np.float32), "keys": _zeros(2, np.uint64)})
     reading = Reading(0, matrix, matrix, lines, _ONE)
     cells, row_sums = _zeros(3, stored), _zeros(1, np.float64)
     written = Written(cells, _zeros(4, np.uint32), row_sums, row_sums, lines, matrix, matrix)
@@ -103,5 +100,5 @@ PARTS = tuple(
         ("wide products", "wide", 6.0, lambda: _products(np.int32)),
     )
 )
-"""Parts by group: `arrays`, and in addition `wires` for wires, and `wide` for cells that need 32 bits, because their two
-states are nearly equal."""
+"""Parts by group: `arrays`, and in addition `wires` for wires, and `wide` for cells that need 32 bits, because their
+two states are nearly equal."""

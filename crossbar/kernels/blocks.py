@@ -119,8 +119,9 @@ def joined_nodes(rows: int, columns: int, right: bool, top: bool) -> tuple[Indic
     bottom = rows + right_ports + top_ports
     if rows_a == rows:  # left and right half
         top_a, top_b = (columns_a, columns_b) if top else (0, 0)
-        first, second = np.empty(2 * rows + top_a + columns_a, np.int64), np.empty(
-            rows + right_ports + top_b + columns_b, np.int64
+        first, second = (
+            np.empty(2 * rows + top_a + columns_a, np.int64),
+            np.empty(rows + right_ports + top_b + columns_b, np.int64),
         )
         at = _number(first, 0, 0, rows)
         at = _number(first, at, keep, rows)
@@ -132,8 +133,9 @@ def joined_nodes(rows: int, columns: int, right: bool, top: bool) -> tuple[Indic
         _number(second, at, bottom + columns_a, columns_b)
     else:  # upper and lower half
         right_a, right_b = (rows_a, rows_b) if right else (0, 0)
-        first, second = np.empty(rows_a + right_a + top_ports + columns, np.int64), np.empty(
-            rows_b + right_b + 2 * columns, np.int64
+        first, second = (
+            np.empty(rows_a + right_a + top_ports + columns, np.int64),
+            np.empty(rows_b + right_b + 2 * columns, np.int64),
         )
         at = _number(first, 0, 0, rows_a)
         at = _number(first, at, rows, right_a)

@@ -141,9 +141,7 @@ def _add_network(network: Floats, parts: Floats, at: int, nodes: Indices) -> Non
 
 
 @njit(cache=True, nogil=True)
-def condense(
-    cells: Floats, word_s: Floats, bit_s: Floats, blocks: Indices, elements: int, weights: Floats
-) -> Floats:
+def condense(cells: Floats, word_s: Floats, bit_s: Floats, blocks: Indices, elements: int, weights: Floats) -> Floats:
     """Compute the conductances between the drivers and the outputs of an array.
 
     Args:

@@ -128,10 +128,10 @@ def _block_network(
     # Between centres; the driver is at cell -1, the output at cell `rows`.
     before = np.concatenate(([-1], column_edges[:-2]))
     after = np.concatenate((row_edges[2:], [rows + 1]))
-    word_ohm = word_line_ohm * 0.5 * (column_edges[1:] - before)
-    bit_ohm = bit_line_ohm * 0.5 * (after - row_edges[:-1])
-    word_s = np.diff(row_edges)[:, np.newaxis] / word_ohm
-    bit_s = np.diff(column_edges) / bit_ohm[:, np.newaxis]
+    word_ohm: Any = word_line_ohm * 0.5 * (column_edges[1:] - before)
+    bit_ohm: Any = bit_line_ohm * 0.5 * (after - row_edges[:-1])
+    word_s = (row_edges[1:] - row_edges[:-1])[:, np.newaxis] / word_ohm
+    bit_s = (column_edges[1:] - column_edges[:-1]) / bit_ohm[:, np.newaxis]
     return sums, word_s, bit_s, word_ohm, bit_ohm
 
 

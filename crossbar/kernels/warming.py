@@ -134,7 +134,8 @@ class Compilation:
             done += len(marks)
             if progress is not None:
                 progress(done, self.kernels)
-        if any([child.wait() for child in self._children]):
+        codes = [child.wait() for child in self._children]  # of all of them, also behind one that failed
+        if any(codes):
             self._errors.seek(0)
             lines = self._errors.read().decode(errors="replace").splitlines() or ["no message"]
             self.failure = next((line for line in reversed(lines) if _EXCEPTION.match(line)), lines[-1])

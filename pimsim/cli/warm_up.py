@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,11 @@ from pimsim.cli.completion import one_of
 from pimsim.cli.exits import refuse
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crossbar.kernels.warming import Part
 
 app = command_app()
 
@@ -44,9 +49,8 @@ def warm_up(
     NUMBA_CACHE_DIR names another folder for it. Kernels that are in the cache are left as they are. They are compiled
     for the processor of this machine: others compile their own.
     """
-    from crossbar.kernels.warming import Compilation, cache_folder, estimated_seconds, is_compiled
+    from crossbar.kernels.warming import cache_folder, is_compiled
     from pimsim.present.formats import to_json
-    from pimsim.present.text.tables import progress_bar
 
     for name in groups or ():
         if name not in GROUPS:
@@ -56,12 +60,8 @@ def warm_up(
     parts = [part for module in KERNEL_MODULES for part in import_module(module).PARTS]
     wanted = [part for part in parts if not groups or part.group in groups]
     missing = [part for part in wanted if not is_compiled(part)]
-    label = f"compiling kernels, once (about {estimated_seconds(missing):.0f} s)"
     if missing:
-        with Compilation(missing) as compilation, progress_bar(label) as progress:
-            compilation.wait(progress)
-        if compilation.failure:
-            raise OutputError(f"kernels cannot be compiled: {compilation.failure}")
+        _compile(missing)
     rows: list[dict[str, Any]] = [
         {
             "group": group,
@@ -78,3 +78,22 @@ def warm_up(
         state = f"{row['compiled']} compiled now" if row["compiled"] else "already compiled"
         typer.echo(f"{row['group']}: {row['kernels']} kernels, {state}")
     typer.echo(f"cache: {', '.join(folders)}")
+
+
+def _compile(parts: Sequence[Part]) -> None:
+    """Compile parts, and wait for them.
+
+    Args:
+        parts: Parts of the modules of kernels.
+
+    Raises:
+        OutputError: If one cannot be compiled, or not be written to the cache.
+    """
+    from crossbar.kernels.warming import Compilation, estimated_seconds
+    from pimsim.present.text.tables import progress_bar
+
+    label = f"compiling kernels, once (about {estimated_seconds(parts):.0f} s)"
+    with Compilation(parts) as compilation, progress_bar(label) as progress:
+        compilation.wait(progress)
+    if compilation.failure:
+        raise OutputError(f"kernels cannot be compiled: {compilation.failure}")

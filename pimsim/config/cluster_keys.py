@@ -15,7 +15,7 @@ MAX_KINDS = 64
 """Largest number of different machines: their configs are a text of a result file."""
 
 SERVING_SPLITS = ("phases", "replicas")
-"""Values of `split` whose machines serve requests as whole machines."""
+"""Values of `split` whose machines serve requests as whole machines; those of the others serve as one."""
 
 
 def roles_of(spec: SystemSection) -> tuple[str, ...]:
@@ -48,8 +48,8 @@ def cluster_problems(spec: SystemSection, tree: Mapping[str, Any]) -> Iterator[P
     elif spec.link is None:
         yield Problem("link", "", "this key is missing")
     if given and spec.split not in SERVING_SPLITS:
-        serving = " and ".join(SERVING_SPLITS)
-        yield Problem("cluster", "", f"has no effect with split: {spec.split}; only split: {serving} serve requests")
+        message = f"has no effect with split: {spec.split}, whose machines serve each request together"
+        yield Problem("cluster", "", message)
         return
     if spec.split != "phases":
         for key in ("decode_routing", "ports"):

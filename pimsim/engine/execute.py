@@ -96,7 +96,7 @@ def run(
     chunks = 0
     if schedule == "contended" and not unlimited:
         _check_packets(program)
-        chunks = _check_chunks(program) // len({block.chip for block in program.blocks})
+        chunks = _check_chunks(program) // max(1, len({block.chip for block in program.blocks}))
     loop = EventLoop(expand, memo)
     if schedule == "serial":
         turns = program.in_turn()

@@ -10,7 +10,7 @@ import simpy
 
 from pimsim.engine.contended_profile import ClosedForm, contended_profile
 from pimsim.engine.simpy_events import Clock, Process, schedule_success, wait
-from pimsim.engine.walk import Walk
+from pimsim.engine.walk import Walk, walked_alone
 from pimsim.hardware.shared.medium import Completion
 from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
 from pimsim.steps.records import ActivityRecord, Profile
@@ -331,16 +331,15 @@ class EventLoop:
         Returns:
             The profile.
         """
-        entry = None if self.expand else memo_entry(self.memo, assignment)
-        if entry is not None and entry.profile is not None:
-            yield from wait(self.env, entry.profile.duration_ps)
-            return entry.profile
-        walk = Walk(self.env, self.now)
-        yield from walk.walk(expanded(assignment.work()) if entry is None else entry.take_work(assignment))
-        profile = walk.profile()
-        if entry is not None:
-            entry.profile = profile
-        return profile
+        if self.expand:
+            walk = Walk(self.env, self.now)
+            yield from walk.walk(expanded(assignment.work()))
+            return walk.profile()
+        entry = memo_entry(self.memo, assignment)
+        if entry.profile is None:
+            entry.profile = walked_alone(entry.take_work(assignment))
+        yield from wait(self.env, entry.profile.duration_ps)
+        return entry.profile
 
     def end_of_timestamp(self, activity: int) -> simpy.Event:
         """Return the event that fires last at the current timestamp, ties broken by activity index.

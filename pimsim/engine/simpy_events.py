@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from heapq import heappop
-from typing import Any, NoReturn
+from typing import Any
 
 import simpy
 
@@ -63,43 +63,7 @@ class Clock(simpy.Environment):
 
 
 class SeveralPathsError(Exception):
-    """A walk branches into several paths, which need a clock with events."""
-
-
-class LonelyClock(Clock):
-    """A clock for a single process: every wait is skipped, without SimPy."""
-
-    def __init__(self) -> None:
-        """Start at time 0; nothing of SimPy is set up."""
-        self.now_ps = 0
-
-    def skip(self, duration_ps: int) -> bool:
-        """Advance the clock.
-
-        Args:
-            duration_ps: Duration of the timeout, picoseconds.
-
-        Returns:
-            True.
-        """
-        self.now_ps += duration_ps
-        return True
-
-    def process(self, generator: Process) -> NoReturn:
-        """Refuse a second process.
-
-        Args:
-            generator: The process.
-
-        Raises:
-            SeveralPathsError: Always.
-        """
-        raise SeveralPathsError
-
-    @property
-    def timeout(self) -> Any:
-        """Not needed, as every wait is skipped."""
-        return None
+    """Paths of a walk branch again, which needs a clock with events."""
 
 
 def wait(env: Clock, duration_ps: int) -> Process:

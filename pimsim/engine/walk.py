@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from pimsim.engine.simpy_events import Clock, LonelyClock, Process, SeveralPathsError, wait
+from pimsim.engine.direct_walk import PORT_LABEL, direct_profile
+from pimsim.engine.simpy_events import Clock, Process, SeveralPathsError, wait
 from pimsim.steps.records import Profile, SpanRecord
 from pimsim.steps.step_tree import (
     PORT_EXCESS,
@@ -74,7 +75,7 @@ class Walk:
         for node in _sequential_nodes(work):
             if type(node) is Step:
                 start_ps = self.env.now_ps
-                if node.duration_ps and not skip(node.repeat * node.duration_ps):
+                if node.duration_ps:
                     for _ in range(node.repeat):
                         if not skip(node.duration_ps):
                             yield timeout(node.duration_ps)
@@ -131,7 +132,7 @@ class Walk:
         end_ps = self.env.now_ps
         if excess_ps := max(0, start_ps + work.port_ps - end_ps):
             yield from wait(self.env, excess_ps)
-            self.finish(Step(work.component, PORT_EXCESS, "port of the global buffer", excess_ps), end_ps)
+            self.finish(Step(work.component, PORT_EXCESS, PORT_LABEL, excess_ps), end_ps)
 
     def identical(self, body: Work, times: int) -> Process:
         """Simulate one round, then advance the clock by the other `times - 1`.
@@ -210,7 +211,7 @@ def _sequential_nodes(work: Work) -> Iterator[Work]:
 
 
 def walked_alone(work: Work) -> Profile:
-    """Walk the steps of an activity on an idle clock.
+    """Return the profile of an activity, by arithmetic on its steps if that is possible, else with events.
 
     Args:
         work: The steps.
@@ -218,12 +219,23 @@ def walked_alone(work: Work) -> Profile:
     Returns:
         The profile of the activity.
     """
-    alone = Walk(LonelyClock(), 0)
     try:
-        deque(alone.walk(work), maxlen=0)  # it yields nothing, as every wait is skipped
+        return direct_profile(work)
     except SeveralPathsError:
-        clock = Clock()
-        alone = Walk(clock, 0)
-        clock.process(alone.walk(work))
-        clock.run_to_end()
+        return stepped_alone(work)
+
+
+def stepped_alone(work: Work) -> Profile:
+    """Walk the steps of an activity with the events of a clock of its own.
+
+    Args:
+        work: The steps.
+
+    Returns:
+        The profile of the activity.
+    """
+    clock = Clock()
+    alone = Walk(clock, 0)
+    clock.process(alone.walk(work))
+    clock.run_to_end()
     return alone.profile()

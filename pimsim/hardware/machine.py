@@ -60,6 +60,12 @@ class Machine:
     sram_cim: SramCim | None = None
     kv_tiers: tuple[KvTier, ...] = ()
     _energies_j: dict[str, float] = field(default_factory=dict, init=False, repr=False, compare=False)
+    known_steps: dict[str, dict[Any, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What the engine found out about shares, by component name: valid as long as the machine, as components are pure.
+    """
+
+    known_prices: dict[Any, tuple[int, float]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Likewise what the accounting found out: picoseconds and joules by component name and share."""
 
     def components(self) -> Iterator[Component[Any]]:
         """Return the components that the machine has.
@@ -99,16 +105,17 @@ def build_machine(config: MachineConfig, name: str = UNNAMED) -> Machine:
         ConfigError: If a registered outside component is unknown, has invalid parameters, lacks a method or has the
             name of another component.
     """
-    if _LATEST and _LATEST[0] is config:  # runs of a study share it, and components have no state
-        return _LATEST[1]  # type: ignore[no-any-return]
+    for section, machine in _LATEST:
+        if section is config or section == config:  # components have no state
+            return machine
     with naming(name):
         machine = _build(config)
     if not config.outside:
-        _LATEST[:] = config, machine
+        _LATEST[:] = [(config, machine)]
     return machine
 
 
-_LATEST: list[Any] = []
+_LATEST: list[tuple[MachineConfig, Machine]] = []
 """Section and machine that were built last; components from outside the package are built each time."""
 
 

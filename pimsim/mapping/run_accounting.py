@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from pimsim.config.schema import Config, Gating
 from pimsim.hardware.leakage import gating_of, leakage_energy_j
 from pimsim.hardware.machine import Machine
 from pimsim.hardware.memory import MemoryShare
-from pimsim.hardware.shared.port import Stream
 from pimsim.mapping.accounting_items import (
     EMBEDDING,
     KV_STEPS,
@@ -56,6 +55,9 @@ from workloads.trace import Block, Trace
 
 Price = tuple[int, float]
 """Latency in picoseconds and energy in joules."""
+
+MAX_KNOWN_PRICES = 4096
+"""Prices of shares that a machine keeps for further runs: about 1 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,6 @@ class _Pricing:
     machine: Machine
     energies_j: Mapping[str, float]
     macros: MacroResidency | None = None
-    known: dict[tuple[str, Any, Stream | None], Price] = field(default_factory=dict)
 
     def energy_j(self, counts: Mapping[str, int]) -> float:
         return math.fsum(count * self.energies_j[action] for action, count in counts.items())
@@ -203,6 +204,7 @@ class _Pricing:
         masked_folds: Literal["computed", "skipped"],
         only: Collection[str],
         sums: Mapping[str, int] | None = None,
+        narrow: dict[str, Price] | None = None,
     ) -> dict[str, Price]:
         """Return the price of some ops of a block, once.
 
@@ -211,6 +213,7 @@ class _Pricing:
             masked_folds: Value of `mapping.masked_folds`.
             only: Names of the ops; those on crossbars are not priced.
             sums: Widths of sums of matmuls, as `sum_widths` returns; None means those of the block.
+            narrow: Gets the prices that the matmuls of `sums` have without wide sums; None means that nobody asks.
 
         Returns:
             Prices by name of the op.
@@ -220,20 +223,17 @@ class _Pricing:
             mapping = config.mapping.model_copy(update={"masked_folds": masked_folds})
             config = config.model_copy(update={"mapping": mapping})
         sums = sum_widths(config, block.ops) if sums is None else sums
-        layer = LayerMapping(
-            config,
-            self.machine,
-            LayerPlan(1, {}),
-            capacities(config.mapping, self.machine),
-            sums=sums,
-            macros=self.macros,
-        )
+        plan, units = LayerPlan(1, {}), capacities(config.mapping, self.machine)
+        layer = LayerMapping(config, self.machine, plan, units, sums=sums, macros=self.macros)
+        narrow_layer = replace(layer, sums={})  # with the masks and slices of the other one
         found = {}
         for op in block.ops:
             if not on_crossbars(config, op):
                 shares = assignments(layer, op)  # all of them, in order: an op needs the masks of those before it
                 if op.name in only:
                     found[op.name] = self._price(tuple(shares))
+                if narrow is not None and op.name in sums:
+                    narrow[op.name] = self._price(tuple(assignments(narrow_layer, op)))
         return found
 
     def _price(self, shares: tuple[Assignment, ...]) -> Price:
@@ -241,11 +241,16 @@ class _Pricing:
         return sum(latency_ps for latency_ps, _ in prices), sum(energy_j for _, energy_j in prices)
 
     def _share_price(self, assignment: Assignment) -> Price:
-        key = assignment.component.name, assignment.share, assignment.stream
-        price = self.known.get(key)
+        """Return the price of an assignment; a port that takes longer than the unit costs time and no energy."""
+        key = assignment.component.name, assignment.share
+        known = self.machine.known_prices
+        price = known.get(key)
         if price is None:
-            price = self.known[key] = assignment.latency_ps(), self._work_energy_j(assignment.work())
-        return price
+            if len(known) >= MAX_KNOWN_PRICES:
+                known.clear()
+            component, share = assignment.component, assignment.share
+            price = known[key] = component.latency_ps(share), self._work_energy_j(component.work(share))
+        return price if assignment.stream is None else (max(price[0], assignment.stream.port_ps), price[1])
 
     def _work_energy_j(self, work: Work) -> float:
         """Return the energy of a step tree, joules; `action_counts` of the tree would take three times as long."""
@@ -328,6 +333,8 @@ def _left_out_of_trace(pricing: _Pricing, trace: Trace, complete: Trace) -> list
     Returns:
         LM head, embedding, quantisation passes and steps of the KV cache, as far as they are left out.
     """
+    if complete is trace:
+        return []
     sums = dict.fromkeys(LEFT_OUT_ORDER, (0, 0.0))
     ours = {block.name: block for block in trace.blocks}
     rescaled = any(isinstance(op, Dequantise) for _, op in trace.ops())
@@ -358,8 +365,9 @@ def _missing(pricing: _Pricing, ours: Block | None, block: Block, *, rescaled: b
         return  # without a dequantise op more, no sum is wider either
     masked_folds, sums = pricing.config.mapping.masked_folds, sum_widths(pricing.config, block.ops)
     missing = [op.name for op in block.ops if op.name not in present]
-    wide = pricing.prices(block, masked_folds, [*missing, *with_steps, *sums], sums)
-    narrow = wide if rescaled else wide | pricing.prices(block, masked_folds, sums, {})
+    without_sums: dict[str, Price] | None = None if rescaled else {}
+    wide = pricing.prices(block, masked_folds, {*missing, *with_steps, *sums}, sums, without_sums)
+    narrow = wide if without_sums is None else wide | without_sums
     for op in block.ops:
         if op.name not in present and op.name in narrow:
             yield _item_name(block.name, op.kind), narrow[op.name]

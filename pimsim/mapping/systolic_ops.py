@@ -142,7 +142,7 @@ def _streamed_matmul(
     """
     loaded, stored = moved
     machine, whole = layer.machine, _matmul_share(layer, op)
-    matmul = replace(whole, count=whole.count // slices)
+    matmul = whole if slices == 1 else replace(whole, count=whole.count // slices)
     yield from (issue := layer.issue(op.name, whole.count))
     for index in range(slices):
         inputs = tuple(layer.slice_of(each, index, slices) for each in op.inputs)
@@ -233,7 +233,8 @@ def _accesses(layer: LayerMapping, matmul: MatmulShare) -> Stream | None:
     """
     systolic = layer.machine.systolic
     if matmul.folds is None:
-        return layer.stream(*systolic.operand_bytes(replace(matmul, count=1)), matmul.count)
+        single = matmul if matmul.count == 1 else replace(matmul, count=1)
+        return layer.stream(*systolic.operand_bytes(single), matmul.count)
     (start, stop), folds = matmul.folds, systolic.folds(matmul) * matmul.count
     read, write = (ceil_div(each * (stop - start), folds) for each in systolic.operand_bytes(matmul))
     return layer.stream(read, write)
@@ -256,10 +257,12 @@ def _pieces(
         Transfer and matmuls of each piece; one piece unless the schedule is contended.
     """
     whole = MemoryShare(operand_bytes, count=operands)
+    if not layer.contended:
+        return ((whole, matmul),)
     most = layer.config.machine.sram.capacity_bytes // layer.capacities[STREAM]
     systolic, total = layer.machine.systolic, operand_bytes * operands
     folds = systolic.folds(matmul) * matmul.count if isinstance(systolic, Systolic) else 1
-    count = min(ceil_div(total, max(most, 1)), folds) if layer.contended else 1
+    count = min(ceil_div(total, max(most, 1)), folds)
     if count <= 1:
         return ((whole, matmul),)
     edges = [folds * number // count for number in range(count + 1)]

@@ -18,8 +18,8 @@ EQUIVALENT: tuple[Equivalent, ...] = (
     *(
         Equivalent(
             "pimsim/engine/media.py",
-            "LAST = simpy.events.EventPriority(1 << 60)",
-            f"LAST = simpy.events.EventPriority(1 << {bits})",
+            "LAST_PRIORITY = 1 << 60",
+            f"LAST_PRIORITY = 1 << {bits}",
             "Every number above the engine's other priorities puts the event last.",
         )
         for bits in (59, 61)
@@ -44,14 +44,14 @@ EQUIVALENT: tuple[Equivalent, ...] = (
     ),
     Equivalent(
         "pimsim/engine/media.py",
-        'limit_ps = max(now_ps, int(engine_ps) - 1) if engine_ps != float("inf") else 1 << 62',
-        'limit_ps = max(now_ps, int(engine_ps) - 1) if engine_ps != float("inf") else 2 << 62',
+        'return max(now_ps, int(engine_ps) - 1) if engine_ps != float("inf") else 1 << 62',
+        'return max(now_ps, int(engine_ps) - 1) if engine_ps != float("inf") else 2 << 62',
         "No run lasts 53 days in picoseconds, so both are after its last event.",
     ),
     Equivalent(
         "pimsim/engine/media.py",
-        'limit_ps = max(now_ps, int(engine_ps) - 1) if engine_ps != float("inf") else 1 << 62',
-        'limit_ps = max(now_ps, int(engine_ps) - 2) if engine_ps != float("inf") else 1 << 62',
+        'return max(now_ps, int(engine_ps) - 1) if engine_ps != float("inf") else 1 << 62',
+        'return max(now_ps, int(engine_ps) - 2) if engine_ps != float("inf") else 1 << 62',
         "What happens a picosecond before the engine's next event is handled by one more wake-up, at its own time.",
     ),
     Equivalent(
@@ -100,12 +100,6 @@ EQUIVALENT: tuple[Equivalent, ...] = (
         "output_bytes = ceil_div(layer.sums.get(op.name, 8 // DIGITAL_BYTES), 8)",
         "output_bytes = ceil_div(layer.sums.get(op.name, 7 * DIGITAL_BYTES), 8)",
         "output_bytes = ceil_div(layer.sums.get(op.name, 8 * DIGITAL_BYTES), 9)",
-    ),
-    *_alike(
-        "pimsim/mapping/systolic_ops.py",
-        "count = min(ceil_div(total, max(most, 1)), folds) if layer.contended else 1",
-        "Fewer than two pieces are the whole.",
-        "count = min(ceil_div(total, max(most, 1)), folds) if layer.contended else 0",
     ),
     *_alike(
         _SUMS,

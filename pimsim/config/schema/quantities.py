@@ -25,6 +25,9 @@ Delay = Annotated[float, Field(gt=0, le=1e-3, allow_inf_nan=False)]
 
 
 class Section(BaseModel):
-    """Base class of all sections: frozen and strict; unknown keys are errors."""
+    """Base class of all sections: frozen and strict; unknown keys are errors.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    A validator is built when it is first used: most are only parts of that of the whole.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)

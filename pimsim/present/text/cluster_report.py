@@ -38,7 +38,7 @@ def print_cluster(result: ClusterResult, file: IO[str] | None = None) -> None:
     out.print(_headline(result))
     out.print()
     out.print(_machines(result))
-    if result.transfers:
+    if result.transfers or result.shares:
         out.print()
         out.print(_links(result))
     out.print()
@@ -51,17 +51,21 @@ def _title(result: ClusterResult) -> str:
     if not result.complete:
         served = f"{len(result.requests):,} of {counted(result.offered, 'request')}"
     of_role: dict[str, list[str]] = {}
-    for each in result.machines:
+    for each in result.machines if not result.shares else ():
         of_role.setdefault(each.role, []).append(each.config_name)
+    for share in result.shares:
+        of_role |= {share.name: [share.config_name] * share.machines} if share.machines else {}
     machines = " and ".join(
         f"{role} on {names[0]}" if len(names) == 1 else f"{role} on {len(names):,} of {names[0]}"
         for role, names in of_role.items()
     )
-    routing: str = system.cluster.routing
+    routing = f"routing {system.cluster.routing}"
+    if result.shares:
+        routing = f"split {system.split}"
     if system.split == "phases":
         routing = f"{routing} to prefill and {system.cluster.decode_routing} to decode"
     return (
-        f"{system.name}: {result.model}, {served}, {machines}, routing {routing}, {first.schedule} schedule, "
+        f"{system.name}: {result.model}, {served}, {machines}, {routing}, {first.schedule} schedule, "
         f"{leakage_text(first.leakage_gating)}"
     )
 
@@ -75,7 +79,7 @@ def _headline(result: ClusterResult) -> RichTable:
         (
             "load",
             f"{result.utilisation:.1%} of {quantity(ps_to_s(result.span_ps), '_s')} busy",
-            f"mean of {counted(len(result.machines), 'machine')}",
+            "of machines that serve as one" if result.shares else f"mean of {counted(len(result.machines), 'machine')}",
         ),
         ("waiting", f"{result.mean_waiting:.3g} requests, on average", "for their first admission"),
         (
@@ -92,12 +96,18 @@ def _headline(result: ClusterResult) -> RichTable:
         ("", f"{quantity(result.energy_j, '_j')} in total", f"{quantity(result.idle_energy_j, '_j')} while idle"),
         power_row(result.power, charged=result.config.leakage_gating != "not_charged"),
         *_service_rows(result),
-        ("iterations", f"{iterations:,}", f"{METHOD_TEXTS[result.method]} ({result.simulations:,} runs)"),
+        ("iterations", f"{iterations:,}", f"{_method_text(result)} ({result.simulations:,} runs)"),
         ("checked", *checked_texts(result.method, result.check)),
-        *((("link", *_link_texts(result)),) if result.transfers else ()),
+        *((("link", *_link_texts(result)),) if result.transfers or result.shares else ()),
     ):
         grid.add_row(*row)
     return grid
+
+
+def _method_text(result: ClusterResult) -> str:
+    if result.shares and result.method == "parts":
+        return "each iteration is a sum of simulated passes"
+    return METHOD_TEXTS[result.method]
 
 
 def _service_rows(result: ClusterResult) -> Iterator[tuple[str, str, str]]:
@@ -131,7 +141,7 @@ def _machines(result: ClusterResult) -> RichTable:
             rows.caption_justify = "left"
             break
         cells = [
-            each["machine"],
+            f"{each['machine']} ({each['machines']:,})" if each.get("machines", 1) > 1 else each["machine"],
             each["config"],
             f"{each['requests']:,}",
             f"{each['output_tokens']:,}",
@@ -164,5 +174,7 @@ def _link_texts(result: ClusterResult) -> tuple[str, str]:
     assert link.bandwidth_bps is not None  # transfers need a link
     shared = result.system.cluster.ports == "shared"
     order = "one cache after another" if shared else "a cache uses the ports of both machines"
+    for row in result.link_rows() if result.shares else ():
+        order = f"{row['time_share']:.2%} of the time of iterations"
     rates = quantity(link.bandwidth_bps, "_bps"), quantity(link.latency_s, "_s")
     return link.part, f"{', '.join(rates)}, {quantity(link.energy_j_per_bit, '_j_per_bit')}; {order}"

@@ -22,6 +22,7 @@ from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
 from pimsim.results.power import Power
 from pimsim.studies.cluster.cluster_records import NO_MACHINE, MachineRecord, MachineUsage, Route, Transfer
 from pimsim.studies.cluster.cluster_rows import link_rows, machine_rows, transfer_rows
+from pimsim.studies.cluster.divided_records import LayerShare, link_summary, share_link_rows, share_rows
 from pimsim.studies.serving.decode_table import TRAFFIC_COLUMNS
 from pimsim.studies.serving.distribution import Distribution
 from pimsim.studies.serving.iteration_costs import StepCheck
@@ -58,6 +59,8 @@ class ClusterResult(HeadlineRepr):
         plugins: Plugins and packages whose code was loaded when the result was made.
         cancelled: Requests that were cancelled before they were complete, in the order of arrival.
         kv_usages: Use of the paged KV memories; empty without pages.
+        shares: What each machine and the link have of the iterations of machines that divide each layer and serve as
+            one, which `machines` has; empty for other systems.
     """
 
     config: Config
@@ -77,6 +80,7 @@ class ClusterResult(HeadlineRepr):
     plugins: StoredPlugins = ()
     cancelled: Annotated[tuple[CancelledRecord, ...], Table(optional=True)] = ()
     kv_usages: Annotated[tuple[MachineUsage, ...], Table(optional=True)] = ()
+    shares: Annotated[tuple[LayerShare, ...], Table(optional=True)] = ()
 
     @cached_property
     def system(self) -> System:
@@ -105,6 +109,11 @@ class ClusterResult(HeadlineRepr):
         shares = self.config.serving.prefix_sharing
         asked = sum(each.usage.prefix_asked_tokens for each in self.kv_usages) if shares else 0
         return sum(each.usage.prefix_shared_tokens for each in self.kv_usages) / asked if asked else None
+
+    @property
+    def machine_count(self) -> int:
+        """Number of machines."""
+        return sum(each.machines for each in self.shares) or len(self.machines)
 
     @cached_property
     def busy_ps(self) -> int:
@@ -202,8 +211,9 @@ class ClusterResult(HeadlineRepr):
         """
         yield Figure("name", self.system.name)
         yield Figure("model", self.model)
-        yield Figure("machines", len(self.machines))
-        yield Figure("routing", self.system.cluster.routing, brief=False)
+        yield Figure("machines", self.machine_count)
+        if not self.shares:
+            yield Figure("routing", self.system.cluster.routing, brief=False)
         yield Figure("requests", len(self.requests))
         yield Figure("requests offered", self.offered, brief=False)
         yield Figure("throughput", self.tokens_per_s, "tokens/s")
@@ -224,8 +234,8 @@ class ClusterResult(HeadlineRepr):
             "model": self.model,
             "split": system.split,
             "schedule": self.config.schedule,
-            "routing": system.cluster.routing,
-            "machines": len(self.machines),
+            **({} if self.shares else {"routing": system.cluster.routing}),
+            "machines": self.machine_count,
             "requests": len(self.requests),
             "requests_offered": self.offered,
             "complete": self.complete,
@@ -243,6 +253,7 @@ class ClusterResult(HeadlineRepr):
             "transfers": len(self.transfers),
             "transfer_bytes": sum(each.size_bytes for each in self.transfers),
             "transfer_energy_j": self.transfer_energy_j,
+            **link_summary(self),
             **self.power.summary(),
             "energy_j_per_request": self.requests_energy_j / len(self.requests),
             "energy_j_per_token": self.requests_energy_j / self.output_tokens,
@@ -296,7 +307,7 @@ class ClusterResult(HeadlineRepr):
         Returns:
             Requests, load, and energy in joules. The energies of all machines and links add up to that of the result.
         """
-        return machine_rows(self)
+        return share_rows(self) if self.shares else machine_rows(self)
 
     def link_rows(self) -> Iterable[dict[str, Any]]:
         """Return one flat row for the shared link, or for each port of a machine.
@@ -305,7 +316,7 @@ class ClusterResult(HeadlineRepr):
             Bytes, number of transfers, busy time and fraction of the span, and energy in joules; half of the energy of
             a transfer at each of its ports.
         """
-        return link_rows(self)
+        return share_link_rows(self) if self.shares else link_rows(self)
 
     def request_rows(self) -> Iterable[dict[str, Any]]:
         """Return one flat row per finished request, in the order of arrival.

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TypeVar, overload
 
 from pimsim.base.errors import CapacityError, ConfigError, PimsimError, Problem, WorkloadInputError
-from pimsim.config.cluster_keys import SERVING_SPLITS, machine_counts
+from pimsim.config.cluster_keys import machine_counts
 from pimsim.config.schema import Config
 from pimsim.config.system_file import System
 from pimsim.studies.cluster.cache_link import CacheCosts, LinkQueue
@@ -16,6 +16,8 @@ from pimsim.studies.cluster.cluster_loop import ClusterLoop, Pool, PoolLoop
 from pimsim.studies.cluster.cluster_machine import ClusterMachine
 from pimsim.studies.cluster.cluster_outcome import ClusterOutcome
 from pimsim.studies.cluster.cluster_result import ClusterResult
+from pimsim.studies.cluster.divided_records import DIVIDED_SPLITS
+from pimsim.studies.cluster.divided_serving import DividedServing
 from pimsim.studies.cluster.pool_memory import ReceivingMemory, SendingMemory
 from pimsim.studies.cluster.routing import make_rule
 from pimsim.studies.serving.iteration_costs import StepCheck, StepCosts
@@ -64,8 +66,8 @@ def serve(
     The model and its shape come from the section `workload`; phase, lengths and batch come from the requests.
 
     Args:
-        config: Config of one machine, or a system of replicas or of prefill and decode machines. The section `serving`
-            of each machine has its policy and limits, the section `cluster` of a system its routing.
+        config: Config of one machine, or a system. The section `serving` of each machine has its policy and limits, the
+            section `cluster` of a system of replicas or of prefill and decode machines its routing.
         requests: Requests in the order of arrival. The notes of a `RequestTrace` become notes of the result.
         progress: Called with the number of finished and of all requests; None means no reports.
         costs: Costs of iterations from an earlier run of one config, to reuse its simulations. None means no reuse.
@@ -75,7 +77,7 @@ def serve(
         its machines and of the KV caches on its link.
 
     Raises:
-        ConfigError: If a system is divided in a way that cannot serve.
+        ConfigError: If the machines of a system cannot serve together.
         WorkloadInputError: If there are no or too many requests, if they are not in order, or if one of them can never
             be served.
         CapacityError: If the model needs more tiles or memory than a machine has.
@@ -94,17 +96,44 @@ def serve(
         check_requests(requests)
     except WorkloadError as error:
         raise WorkloadInputError(str(error)) from error
-    _check_split(config)
+    if config.split in DIVIDED_SPLITS:
+        divided = DividedServing(config, requests)
+        return _served(divided, divided, [divided.costs], progress)
+    _check_link(config)
     cluster = _Cluster(config, requests)
     loop = cluster.loop()
     for each in cluster.costs():
         each.accounting()  # drops that of an earlier run
-    outcome = ClusterOutcome(config, requests, loop, cluster.setups)
+    return _served(loop, ClusterOutcome(config, requests, loop, cluster.setups), cluster.costs(), progress)
+
+
+def _served(
+    loop: ClusterLoop | DividedServing,
+    outcome: ClusterOutcome | DividedServing,
+    costs: Sequence[StepCosts],
+    progress: Progress | None,
+) -> ClusterResult:
+    """Run a simulation.
+
+    Args:
+        loop: The simulation.
+        outcome: What it leaves behind.
+        costs: Costs of iterations of all roles.
+        progress: As in `serve`.
+
+    Returns:
+        The result.
+
+    Raises:
+        WorkloadInputError: If no request was finished.
+        ClusterInterrupted: As in `serve`.
+        KeyboardInterrupt: As in `serve`.
+    """
     try:
         loop.run(progress)
         if not outcome.any_finished():
-            raise WorkloadInputError(all_cancelled(len(requests)))
-        check = _checked(cluster.costs())
+            raise WorkloadInputError(all_cancelled(len(outcome.requests)))
+        check = _checked(costs)
     except KeyboardInterrupt:
         if not outcome.any_finished():
             raise
@@ -112,21 +141,15 @@ def serve(
     return outcome.result(check)
 
 
-def _check_split(system: System) -> None:
-    """Check that the machines of a system can serve.
+def _check_link(system: System) -> None:
+    """Check that prefill and decode machines have a link.
 
     Args:
         system: The system.
 
     Raises:
-        ConfigError: If each layer is divided over machines, or prefill and decode machines share a memory.
+        ConfigError: If they share a memory.
     """
-    if system.split not in SERVING_SPLITS:
-        message = (
-            f"divides each layer over machines, whose iterations serving cannot add up from those of one machine; "
-            f"pimsim serve takes split: {' or '.join(SERVING_SPLITS)}"
-        )
-        raise ConfigError([Problem("split", system.split, message)], system.name)
     if system.split == "phases" and system.link.bandwidth_bps is None:
         message = (
             "lets machines share a memory, whose space serving does not divide; for a link without cost use "

@@ -4,8 +4,9 @@ The format is "pimsim-cluster", version 1. Single values are attributes of the r
 the complete configs of its machines, and `config` that of the first one. Each table is a group with one dataset per
 column: `requests` and `routes` (finished requests, in the order of arrival, and the numbers of their machines;
 `decode_machine` is that number plus 1, or 0), `prefix_hashes`, `machines`, `iterations` (with the number of the machine
-in `machine`), `traffic`, `transfers`, `cancelled`, `kv_usages`, `notes`, `accounting` and `plugins`, as far as they
-have rows. Suffixes of names are units. The size limits are those of `pimsim.results.hdf5`.
+in `machine`), `traffic`, `transfers`, `cancelled`, `kv_usages`, `shares` (machines that divide each layer, and their
+link), `notes`, `accounting` and `plugins`, as far as they have rows. Suffixes of names are units. The size limits are
+those of `pimsim.results.hdf5`.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from itertools import pairwise
 from pathlib import Path
 
 from pimsim.base.errors import ConfigError
+from pimsim.hardware.machine_link import LINK
 from pimsim.results.hdf5 import RecordFile
 from pimsim.studies.cluster.cluster_records import NO_MACHINE
 from pimsim.studies.cluster.cluster_result import CLUSTER_VERSION, ClusterResult
+from pimsim.studies.cluster.divided_records import DIVIDED_SPLITS
 from pimsim.studies.serving.iteration_costs import METHODS
 
 
@@ -81,6 +84,11 @@ def _inconsistencies(result: ClusterResult) -> Iterator[str]:
             yield f"request {each.id!r} ends before it starts"
         if not each.output_tokens:
             yield f"request {each.id!r} has no output tokens"
+    if bool(result.shares) != (result.system.split in DIVIDED_SPLITS) or (result.shares and count != 1):
+        yield "the table shares does not fit the split of the system"
+        return
+    if any(each.name not in (*roles, LINK) for each in result.shares):
+        yield "a share of a machine that is not in the system"
     if any(each.machine >= count for each in result.kv_usages):
         yield "the KV memory of a machine that is not in the file"
     for transfer in result.transfers:

@@ -79,7 +79,7 @@ class Polynomial:
             argument: The argument.
 
         Returns:
-            Values; None if one of them is not an integer, so that the functions are no polynomials.
+            Values; None if one of them is not an integer, so that a function is not a polynomial.
         """
         values, step, divisor = list(self._first), argument - self.nodes[0], self._divisor
         for place, linear, square in self._changing:

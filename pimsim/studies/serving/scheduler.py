@@ -22,8 +22,9 @@ from pimsim.studies.serving.iteration_table import IterationRecord, IterationTab
 from pimsim.studies.serving.kv_memory import KvMemory, WholeReservation
 from pimsim.studies.serving.outside_policy import build_policy
 from pimsim.studies.serving.policies import POLICIES, Chosen, Limits, SchedulerState
-from pimsim.studies.serving.served_request import NO_SERVICE, Cancelled, ServedRequest
+from pimsim.studies.serving.served_batch import BatchShape, StretchEnergies, attribute, attribute_stretch, with_extras
 from pimsim.studies.serving.served_request import Arrival as Arrival
+from pimsim.studies.serving.served_request import Cancelled, ServedRequest
 from pimsim.studies.serving.served_request import Finished as Finished
 from pimsim.studies.serving.speculation import Speculation
 from pimsim.studies.serving.step_cost import StepCost
@@ -200,19 +201,7 @@ class Scheduler:
             if number < 0:
                 self._cancelling.append(-1 - number)
                 continue
-            each = self.arrivals[number]
-            self._enqueue(
-                ServedRequest(
-                    number,
-                    each.arrival_ps,
-                    each.prompt_tokens,
-                    each.output_tokens,
-                    each.kv_bytes,
-                    fill_tokens=each.prompt_tokens,
-                    entries=each.entries,
-                    service=each.service,
-                )
-            )
+            self._enqueue(ServedRequest.of(self.arrivals[number], number))
             self._stuck = False
 
     def _enqueue(self, request: ServedRequest) -> None:
@@ -237,10 +226,7 @@ class Scheduler:
             if (each := waiting or running) is not None:
                 if self._swap is not None:
                     self._swap.forget(each)
-                energies_j = each.dynamic_energy_j, each.leakage_energy_j
-                left_ps = each.service.cancel_ps if each is waiting else None
-                times_ps = each.admitted_ps, state.now_ps if left_ps is None else left_ps
-                self.cancelled.append(Cancelled(number, *times_ps, each.produced, *energies_j, state.now_ps))
+                self.cancelled.append(Cancelled.of(each, state.now_ps, waited=each is waiting))
         self._cancelling.clear()
 
     def _preempt(self) -> None:
@@ -320,10 +306,8 @@ class Scheduler:
         costs.use(stretch, steps)
         kv_bytes = memory.used_bytes_over(running, steps)
         first_ps, state.now_ps = now_ps + stretch.latency_ps(1), now_ps + stretch.latency_ps(steps)
-        waiting = len(state.waiting)
+        waiting, sequences, energies_j = len(state.waiting), len(running), StretchEnergies.of(stretch, steps)
         self._note_arrivals()
-        attention_j, leakage_j = stretch.attention_j(steps), stretch.leakage_j(steps)
-        shared_j, sequences = steps * stretch.weights.dynamic_j, len(running)
         record = IterationRecord(
             start_ps=now_ps,
             end_ps=state.now_ps,
@@ -333,46 +317,28 @@ class Scheduler:
             running=sequences,
             waiting=len(state.waiting),
             kv_bytes=kv_bytes if isinstance(kv_bytes, int) else max(kv_bytes),
-            dynamic_energy_j=shared_j + sum(attention_j),
-            leakage_energy_j=leakage_j,
+            dynamic_energy_j=energies_j.dynamic_j,
+            leakage_energy_j=energies_j.leakage_j,
             estimated=0,
         )
         rows = Stretch(stretch.rows, waiting, None if isinstance(kv_bytes, int) else kv_bytes)
         self.iterations.append_stretch(record, stretch.traffic(steps), steps, rows)
-        by_group = {
-            context: shared_j / sequences + energy_j / count
-            for (context, count), energy_j in zip(stretch.contexts, attention_j, strict=True)
-        }
         for each in running:
             memory.grow(each, steps)
-            each.dynamic_energy_j += by_group[each.entries + 1]
-            each.leakage_energy_j += leakage_j / sequences
-            each.entries += steps
-            if not each.produced:
-                each.first_token_ps = first_ps
-            each.produced += steps
-            if each.produced == each.output_tokens:
-                self._finish(each)
+        attribute_stretch(running, stretch, steps, energies_j, first_ps)
         self._preemptions_without_output = 0
         if steps == most:
-            state.running = [each for each in running if each.produced < each.output_tokens]
+            self._finish_complete(running)
         return True
 
-    def _finish(self, request: ServedRequest) -> None:
-        """Record a request that has all of its output tokens, and give back its KV space."""
-        self._state.memory.release(request)
-        self.finished.append(
-            Finished(
-                request.number,
-                request.admitted_ps,
-                request.first_token_ps,
-                self._state.now_ps,
-                request.dynamic_energy_j,
-                request.leakage_energy_j,
-                request.preemptions,
-                request.shared_tokens,
-            )
-        )
+    def _finish_complete(self, requests: Iterable[ServedRequest]) -> None:
+        """Record the requests that have all of their output tokens, and give back their KV space."""
+        complete = [each for each in requests if each.produced == each.output_tokens]
+        for each in complete:
+            self._state.memory.release(each)
+            self.finished.append(Finished.of(each, self._state.now_ps))
+        if complete:
+            self._state.running = [each for each in self._state.running if each.produced < each.output_tokens]
 
     def _iterate(self) -> None:
         state = self._state
@@ -382,29 +348,17 @@ class Scheduler:
         chosen = self._with_memory(chosen)
         if not chosen:
             return
-        shapes: dict[tuple[int, int], int] = {}
-        prefills = outputs = new_tokens = 0
-        for each, tokens in chosen:
-            context = each.entries + tokens
-            shape = (tokens, context)
-            shapes[shape] = shapes.get(shape, 0) + 1
-            new_tokens += tokens
-            if each.entries < each.fill_tokens:
-                prefills += 1
-                outputs += context >= each.fill_tokens
-            else:
-                outputs += tokens
-        groups = tuple(sorted((*shape, sequences) for shape, sequences in shapes.items()))
-        cost = self._with_extras(self._cost_of(groups, outputs), chosen)
+        shape = BatchShape.of(chosen)
+        cost = with_extras(self._cost_of(shape.groups, shape.outputs), chosen, self._swap, self._speculation)
         start_ps, state.now_ps = state.now_ps, state.now_ps + cost.latency_ps
         self._note_arrivals()
         self.iterations.append(
             IterationRecord(
                 start_ps=start_ps,
                 end_ps=state.now_ps,
-                prefills=prefills,
-                decodes=len(chosen) - prefills,
-                new_tokens=new_tokens,
+                prefills=shape.prefills,
+                decodes=len(chosen) - shape.prefills,
+                new_tokens=shape.new_tokens,
                 running=len(state.running),
                 waiting=len(state.waiting),
                 kv_bytes=state.kv_bytes,
@@ -414,9 +368,10 @@ class Scheduler:
                 traffic=cost.traffic,
             )
         )
-        self._attribute(chosen, groups, cost, new_tokens)
-        if any(each.produced == each.output_tokens for each, _ in chosen):
-            state.running = [each for each in state.running if each.produced < each.output_tokens]
+        with_output = attribute(chosen, shape, cost, state.now_ps, self._speculation)
+        if with_output:
+            self._preemptions_without_output = 0
+            self._finish_complete(with_output)
 
     def _with_memory(self, chosen: Chosen) -> Chosen:
         """Take KV space for the new entries of an iteration.
@@ -439,57 +394,3 @@ class Scheduler:
                 self._send_back(preempted[-1])
             grown.append((each, tokens))
         return [(each, tokens) for each, tokens in grown if each not in preempted]
-
-    def _with_extras(self, cost: StepCost, chosen: Chosen) -> StepCost:
-        """Add moves of KV caches and the draft model to the cost of an iteration, and attribute the draft's energy.
-
-        Args:
-            cost: Cost of the iteration.
-            chosen: Its requests, each with its number of new tokens.
-
-        Returns:
-            The whole cost.
-        """
-        if self._swap is not None and (moves := self._swap.take_pending()) is not None:
-            cost = cost.with_extra(moves.latency_ps, moves.energy_j, 0.0, moves.traffic)
-        if self._speculation is not None:
-            draft = self._speculation.draft(chosen)
-            cost = cost.with_extra(draft.latency_ps, draft.dynamic_j, draft.leakage_j, draft.traffic)
-            for each, _ in chosen:
-                each.dynamic_energy_j += draft.shares_j.get(each.number, 0.0)
-        return cost
-
-    def _attribute(self, chosen: Chosen, groups: Groups, cost: StepCost, new_tokens: int) -> None:
-        """Add tokens and energy of an iteration to its sequences, and remove the sequences that are complete.
-
-        Attention energy goes to the sequences of the group, other dynamic energy is divided by new tokens, and leakage
-        is divided equally.
-
-        Args:
-            chosen: Sequences of the iteration, each with its number of new tokens.
-            groups: Groups of sequences with equal shapes.
-            cost: Cost of the iteration; `attention_j` is in the order of `groups`.
-            new_tokens: Number of new tokens of all sequences.
-
-        Reference:
-            docs/serving.md, eq. (5).
-        """
-        state = self._state
-        per_token_j = cost.shared_j / new_tokens
-        leakage_j = cost.leakage_j / len(chosen)
-        attention_j = {group[:2]: energy_j / group[2] for group, energy_j in zip(groups, cost.attention_j, strict=True)}
-        for each, tokens in chosen:
-            each.dynamic_energy_j += tokens * per_token_j + attention_j[tokens, each.entries + tokens]
-            each.leakage_energy_j += leakage_j
-            decodes, accepted = each.entries >= each.fill_tokens, tokens
-            if decodes and self._speculation is not None:
-                accepted = 1 + self._speculation.accepted(each, tokens - 1)
-            each.entries += accepted
-            if each.entries < each.fill_tokens:
-                continue
-            if not each.produced:
-                each.first_token_ps = state.now_ps
-            each.produced += accepted if decodes else 1
-            self._preemptions_without_output = 0
-            if each.produced == each.output_tokens:
-                self._finish(each)

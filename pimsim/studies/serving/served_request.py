@@ -89,6 +89,28 @@ class ServedRequest:
     shared_tokens: int = 0
     lost_tokens: int = 0
 
+    @classmethod
+    def of(cls, arrival: Arrival, number: int) -> ServedRequest:
+        """Return a request that arrives.
+
+        Args:
+            arrival: The request before its arrival.
+            number: Index of the request.
+
+        Returns:
+            The request.
+        """
+        return cls(
+            number,
+            arrival.arrival_ps,
+            arrival.prompt_tokens,
+            arrival.output_tokens,
+            arrival.kv_bytes,
+            fill_tokens=arrival.prompt_tokens,
+            entries=arrival.entries,
+            service=arrival.service,
+        )
+
 
 class Finished(NamedTuple):
     """A finished request.
@@ -113,6 +135,21 @@ class Finished(NamedTuple):
     preemptions: int = 0
     shared_tokens: int = 0
 
+    @classmethod
+    def of(cls, request: ServedRequest, finished_ps: int) -> Finished:
+        """Return a request that has all of its output tokens.
+
+        Args:
+            request: The request.
+            finished_ps: Present time, ps.
+
+        Returns:
+            The finished request.
+        """
+        energies_j = request.dynamic_energy_j, request.leakage_energy_j
+        times_ps = request.admitted_ps, request.first_token_ps, finished_ps
+        return cls(request.number, *times_ps, *energies_j, request.preemptions, request.shared_tokens)
+
 
 class Cancelled(NamedTuple):
     """A request that was cancelled before it was complete.
@@ -135,3 +172,20 @@ class Cancelled(NamedTuple):
     dynamic_energy_j: float
     leakage_energy_j: float
     noted_ps: int
+
+    @classmethod
+    def of(cls, request: ServedRequest, now_ps: int, *, waited: bool) -> Cancelled:
+        """Return a request that leaves before it is complete.
+
+        Args:
+            request: The request.
+            now_ps: Present time, ps.
+            waited: True if the request was in the queue, which it leaves at the time of its cancellation.
+
+        Returns:
+            The cancelled request.
+        """
+        energies_j = request.dynamic_energy_j, request.leakage_energy_j
+        left_ps = request.service.cancel_ps if waited else None
+        times_ps = request.admitted_ps, now_ps if left_ps is None else left_ps
+        return cls(request.number, *times_ps, request.produced, *energies_j, now_ps)

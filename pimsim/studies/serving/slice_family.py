@@ -19,7 +19,7 @@ FIRST_TRY_OF_DIFFERENCES = 3
 """The same for a family that is fitted as the difference from another one, which takes fewer samples."""
 
 MANY = 300
-"""Number of different numbers from which on a fit is tried at once, if so many are expected."""
+"""A fit is tried at once if at least this number of different numbers is expected."""
 
 TRIES = 7
 """Largest number of fits that are tried."""
@@ -54,7 +54,7 @@ class Domain:
 
 
 class Base(NamedTuple):
-    """A simpler description of the slices of a family: so many times those of another one, and a difference.
+    """A simpler description of the slices of a family: a multiple of those of another one, and a difference.
 
     Attributes:
         family: The other family.

@@ -19,7 +19,7 @@ from pimsim.mapping.run_accounting import spill_item
 from pimsim.mapping.split_mapping import ALL_REDUCE, TRANSFER, Part
 from pimsim.mapping.weight_loading import WeightLoading
 from pimsim.results.accounting import IDLE_LEAKAGE, LEAKAGE, Accounting, CostItem
-from pimsim.steps.records import ComponentRecord, OpRecord
+from pimsim.steps.records import ActivityRecord, ComponentRecord, OpRecord
 from pimsim.studies.splitting.break_even import Message
 
 
@@ -109,13 +109,13 @@ def port_times_ps(program: Program) -> Counter[str]:
     return found
 
 
-def working_ps(role: str, result_ops: tuple[int, ...], outcome: EngineRun, *, serial: bool) -> int:
+def working_ps(role: str, result_ops: tuple[int, ...], activities: Iterable[ActivityRecord], *, serial: bool) -> int:
     """Return the time in which a machine has work.
 
     Args:
         role: Role of the machine.
         result_ops: Repetitions of each op.
-        outcome: Outcome of the run.
+        activities: Activities of the run.
         serial: Whether one repetition of a block was simulated for all.
 
     Returns:
@@ -123,7 +123,7 @@ def working_ps(role: str, result_ops: tuple[int, ...], outcome: EngineRun, *, se
     """
     own = sorted(
         (each.start_ps, each.end_ps, result_ops[each.op])
-        for each in outcome.activities
+        for each in activities
         if each.component.startswith(f"{role}.")
     )
     total = end_ps = 0
@@ -166,7 +166,8 @@ def accounting(
     for part, footprint in held:
         config = part.config
         charged_j = math.fsum(each.leakage_j for each in components if each.name.startswith(f"{part.role}."))
-        working = working_ps(part.role, tuple(op.repeat for op in ops), outcome, serial=config.schedule == "serial")
+        repeats, serial = tuple(op.repeat for op in ops), config.schedule == "serial"
+        working = working_ps(part.role, repeats, outcome.activities, serial=serial)
         idle_j = charged_j * (1 - working / outcome.latency_ps) if config.leakage_gating == "ungated" else 0.0
         counted += [
             CostItem(f"{LEAKAGE} of {part.role}", 0, charged_j - idle_j),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from pimsim.base.errors import CapacityError, ConfigError, Problem
+from pimsim.base.errors import CapacityError, ConfigError, Problem, WorkloadInputError
 from pimsim.config.schema import Config
 from pimsim.config.system_file import System
 from pimsim.engine import Memo, run
@@ -32,10 +32,13 @@ from pimsim.studies.splitting.sharded_model import shard_notes, sharded_spec, su
 from pimsim.studies.splitting.system_records import accounting, component_records, messages, port_times_ps
 from pimsim.version import __version__
 from pimsim.weight_load_run import weight_loading
-from workloads.decoder_ops import decode_step, prefill
+from workloads.decoder_ops import decode_step, mixed_step, prefill
+from workloads.decoder_pass import SequenceGroup
 from workloads.latent_ops import CachedLatents, ScratchWrite
+from workloads.models import ModelSpec
 from workloads.ops import AttentionMatmul, KVAppend
 from workloads.trace import Block, Trace
+from workloads.workload_errors import WorkloadError
 
 FOLLOWING = ("softmax", "quantise", "dequantise", "activation", "residual")
 """Kinds of the ops that the machine of attention executes on what it has produced."""
@@ -84,7 +87,76 @@ class SystemRuns:
             ConfigError: If a machine is not valid, or a tensor split does not divide the model.
         """
         phase = "prefill" if config.workload.phase == "prefill" else "decode"
-        parts, trace, traffic = self._parts(config, phase)
+        pass_trace = self._trace(config, phase)
+        result, program = self._run(config, pass_trace, *self._parts(pass_trace, phase))
+        self.passes[phase, pass_trace.context_length] = result
+        self.messages[phase, pass_trace.context_length] = tuple(message for _, message in messages(program))
+        return result
+
+    def simulate_step(self, groups: Sequence[SequenceGroup], outputs: int) -> RunResult:
+        """Simulate an iteration over sequences with different contexts, which the machines share layer by layer.
+
+        Args:
+            groups: The sequences.
+            outputs: Number of sequences that produce an output token.
+
+        Returns:
+            The result, as that of `simulate`.
+
+        Raises:
+            WorkloadInputError: If no trace has these shapes, or no component computes an op.
+            CapacityError: If a machine has too few tiles, or its memory or global buffer is too small.
+        """
+        config = self.system.first
+        try:
+            trace = mixed_step(self.computed_spec(), groups, outputs=outputs, **counted_options(config))
+        except WorkloadError as error:
+            raise WorkloadInputError(str(error)) from error
+        return self._run(config, trace, *self._parts(trace, ""))[0]
+
+    def computed_spec(self) -> ModelSpec:
+        """Return the shape of the model that the trace of a pass has.
+
+        Returns:
+            That of one chip for a tensor split.
+
+        Raises:
+            ConfigError: If the chips of a tensor split do not divide the model.
+        """
+        spec = model_spec(self.system.first)
+        return sharded_spec(spec, self.system.chips) if self.system.split == "tensor" else spec
+
+    def parts_of(self, context: int) -> list[Part]:
+        """Return the machines with their fractions of a decode step of one sequence.
+
+        Args:
+            context: Its context.
+
+        Returns:
+            One part per role.
+
+        Raises:
+            WorkloadInputError: If the model has no trace of this context.
+            CapacityError: If a machine has too few tiles.
+        """
+        try:
+            trace = decode_step(self.computed_spec(), context, **counted_options(self.system.first))
+        except WorkloadError as error:
+            raise WorkloadInputError(str(error)) from error
+        return self._parts(trace, "decode")[0]
+
+    def _run(self, config: Config, trace: Trace, parts: list[Part], traffic: Traffic) -> tuple[RunResult, Program]:
+        """Simulate a trace on its machines.
+
+        Args:
+            config: Its workload.
+            trace: The trace.
+            parts: The machines.
+            traffic: What travels.
+
+        Returns:
+            The result and the program.
+        """
         working = {role for block in trace.blocks for role in traffic.place(block).values()}
         held = []
         for part in parts:
@@ -97,20 +169,32 @@ class SystemRuns:
             held.append((part, total_footprint(footprints)))
         program = split_program(parts, trace, traffic)
         outcome = run(program, self.system.first.schedule, memo=self.memo)
-        result = self._result(config, trace, parts, program, outcome, held, working)
-        self.passes[phase, trace.context_length] = result
-        self.messages[phase, trace.context_length] = tuple(message for _, message in messages(program))
-        return result
+        return self._result(config, trace, parts, program, outcome, held, working), program
 
-    def _parts(self, config: Config, phase: str) -> tuple[list[Part], Trace, Traffic]:
-        """Divide a pass over the machines.
+    def _trace(self, config: Config, phase: str) -> Trace:
+        """Return the trace of a pass.
 
         Args:
             config: Its workload.
             phase: "prefill" or "decode".
 
         Returns:
-            The parts, the trace, and what travels.
+            The trace; that of one chip for a tensor split.
+        """
+        role = {"phases": phase, "attention": "projections", "tensor": "chip"}.get(self.system.split)
+        own = self.system.first if role is None else self.system.machines[role]
+        own = own.model_copy(update={"workload": config.workload})
+        return _shard_trace(own, self.system.chips) if self.system.split == "tensor" else make_trace(own)
+
+    def _parts(self, trace: Trace, phase: str) -> tuple[list[Part], Traffic]:
+        """Divide a pass over the machines.
+
+        Args:
+            trace: Its trace.
+            phase: "prefill" or "decode"; the other splits than phases do not depend on it.
+
+        Returns:
+            The parts, and what travels.
 
         Raises:
             ConfigError: If the machines are replicas, which share no pass.
@@ -118,24 +202,18 @@ class SystemRuns:
         system = self.system
         match system.split:
             case "phases":
-                own = system.machines[phase].model_copy(update={"workload": config.workload})
-                trace = make_trace(own)
                 # Both machines hold the weights; the other one is idle.
                 parts = [self._part(role, trace) for role in system.machines]
                 sent = "decode" if phase == "prefill" else ""
                 store = PlacedComponent("decode", self.machines["decode"].memory)
-                return parts, trace, Traffic(_all_on(phase), system.link, cache_to=sent, store=store)
+                return parts, Traffic(_all_on(phase), system.link, cache_to=sent, store=store)
             case "attention":
-                own = system.machines["projections"].model_copy(update={"workload": config.workload})
-                trace = make_trace(own)
                 parts = [self._part(role, trace, attention_placement) for role in system.machines]
-                return parts, trace, Traffic(attention_placement, system.link)
+                return parts, Traffic(attention_placement, system.link)
             case "tensor":
-                own = system.machines["chip"].model_copy(update={"workload": config.workload})
-                trace = _shard_trace(own, system.chips)
                 summed = {name for block in trace.blocks for name in summed_ops(block.ops)}
                 traffic = Traffic(_all_on("chip"), system.link, lambda op: op.name in summed, system.sum_bits)
-                return [self._part("chip", trace, None, system.chips)], trace, traffic
+                return [self._part("chip", trace, None, system.chips)], traffic
             case "replicas":
                 message = "does not divide a model: each machine serves requests of its own; use pimsim serve"
                 raise ConfigError([Problem("split", "replicas", message)], system.name)

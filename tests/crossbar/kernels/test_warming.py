@@ -40,7 +40,8 @@ def test_processes_fill_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     seen: list[tuple[int, int]] = []
     with Compilation(PARTS) as compilation:
         compilation.wait(lambda done, of: seen.append((done, of)))
-    assert is_compiled(good) and not is_compiled(bad)
+    assert is_compiled(good)
+    assert not is_compiled(bad)
     assert seen[-1] == (2, 3)
     assert compilation.failure.startswith("numba.core.errors.TypingError: ")
     assert Path(cache_folder(good)).is_relative_to(tmp_path)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from pimsim.base import registries
 from pimsim.base.errors import ConfigError, PluginError
 from pimsim.base.registries import Registry, loaded_packages, registering
 from tests.support.registries import restored_registries
@@ -99,7 +98,7 @@ def test_entry_points_are_called_once_for_a_name_that_is_unknown(
         asked.append(group)
         return [EntryPoint(lambda: colours.register("blue", 3), dist=Package("paint", "1.2"))]
 
-    monkeypatch.setattr(registries, "entry_points", entry_points)
+    monkeypatch.setattr("importlib.metadata.entry_points", entry_points)
     assert colours.knows("red")
     assert not asked
     assert colours.get("blue") == 3
@@ -114,7 +113,9 @@ def test_a_package_that_fails_is_named(colours: Registry[int], monkeypatch: pyte
         colours.register("blue", 3)
         raise ImportError("no module named numpyy")
 
-    monkeypatch.setattr(registries, "entry_points", lambda *, group: [EntryPoint(fails, dist=Package("paint", "1.2"))])
+    monkeypatch.setattr(
+        "importlib.metadata.entry_points", lambda *, group: [EntryPoint(fails, dist=Package("paint", "1.2"))]
+    )
     for _ in range(2):  # the second time as the first: no silent end without the names
         with pytest.raises(
             PluginError, match=r"package paint 1\.2: its entry point paint:register of test\.colours raises"

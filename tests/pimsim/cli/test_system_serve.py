@@ -87,3 +87,23 @@ def test_mistakes_are_one_message_each(path: Path, settings: tuple[str, ...], co
 def test_a_run_says_that_it_does_not_read_the_section_of_serving(path: Path) -> None:
     outcome = pimsim("run", path, "--set", "workload.new_tokens=2", "--set", "workload.prompt_length=4")
     assert "note: pimsim run uses one machine of each role" in outcome.err
+
+
+def test_machines_that_divide_each_layer_are_shown_with_their_link(tmp_path: Path) -> None:
+    file, stored, plots = tmp_path / "system.yaml", tmp_path / "r.h5", tmp_path / "plots"
+    file.write_text(
+        "name: pair\nsplit: attention\nmachines: {attention: tpu-llm, projections: pim-llm}\nlink: pcie5-x16\n"
+        "workload: {model: gpt2-small}\n"
+    )
+    text = pimsim("serve", file, *FEW, "--out", stored, "--plots", plots).ok
+    title = text.replace("\n", " ").replace("  ", " ")
+    assert "pair: gpt2-small, 5 requests, attention on tpu-llm and projections on pim-llm, split attention" in title
+    assert "of the time of iterations" in text
+    assert "each iteration is a sum of simulated passes" in text
+    shown = pimsim("show", stored).ok
+    assert shown.split("written")[0].splitlines() == [line for line in text.splitlines() if "written:" not in line]
+    tree = json.loads(pimsim("show", stored, "--json").ok)
+    rows = [*tree["machines"], *tree["links"]]
+    assert [row.get("machine", row.get("link")) for row in rows] == ["attention", "projections", "link"]
+    assert sum(row["energy_j"] for row in rows) == near(tree["summary"]["total_energy_j"])
+    assert tree["summary"]["link_bytes"] == tree["links"][0]["bytes"] > 0

@@ -22,7 +22,9 @@ class Kernel:
         self._cache = type("Cache", (), {"cache_path": "/a folder"})
 
 
-PARTS = tuple(Part("m", name, group, 3.0, lambda: [(Kernel(), ())]) for name, group in (("a", "arrays"), ("w", "wires")))
+PARTS = tuple(
+    Part("m", name, group, 3.0, lambda: [(Kernel(), ())]) for name, group in (("a", "arrays"), ("w", "wires"))
+)
 
 
 @pytest.fixture

@@ -137,7 +137,7 @@ def test_replicas_have_names_of_their_own_and_no_link() -> None:
         (
             POOLS | {"split": "attention", "machines": {"attention": "tpu-llm", "projections": "pim-llm"}},
             ("cluster.routing=random",),
-            "cluster: has no effect with split: attention; only split: phases and replicas serve requests",
+            "cluster: has no effect with split: attention, whose machines serve each request together",
         ),
     ],
 )

@@ -145,7 +145,7 @@ def test_what_has_been_stepped_through_need_not_be_again(program: Program) -> No
 
 
 def test_every_repetition_is_an_event_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The engine never waits for a closed form: the clock stops at the end of each fold, conversion and hop."""
+    """The walk with events waits for no closed form: the clock stops at the end of each fold, conversion and hop."""
     waits: list[int] = []
 
     class Counting(Clock):
@@ -154,17 +154,27 @@ def test_every_repetition_is_an_event_of_its_own(monkeypatch: pytest.MonkeyPatch
             return super().skip(duration_ps)
 
     monkeypatch.setattr(loop, "Clock", Counting)
+    monkeypatch.setattr(walk, "Clock", Counting)
     fold, last = Step("a", "systolic", "fold", 10, repeat=5), Step("a", "systolic", "last", 9)
     work = Sequence((Loop(Sequence((fold, last)), 3), Parallel((fold, last)), Copies(last, 4)))
-    run(one_task(work))
+    walk.stepped_alone(work)
     assert sorted(waits) == sorted([10] * 15 + [9] * 3 + [10] * 5 + [9] + [9])
     assert len(waits) == event_count(work)
     waits.clear()
     run(one_task(Copies(last, 4)), expand=True)
     assert waits == [9] * 4
     waits.clear()
+    walk.stepped_alone(Identical(last, 4))
+    assert waits == [9, 3 * 9]  # one round, then the rest of its rounds
+    waits.clear()
     run(one_task(Identical(last, 4), repeat=3))
-    assert waits == [9, 3 * 9, 2 * 4 * 9]  # one round, then the rest of its rounds, then the rest of the blocks
+    assert waits == [4 * 9, 2 * 4 * 9]  # an activity, whose walk needs no clock, then the rest of the blocks
+
+
+@pytest.mark.parametrize("schedule", ["serial", "dataflow", "contended"])
+def test_a_program_without_work_takes_no_time(schedule: Schedule) -> None:
+    """The loading of the weights of a machine without crossbars is such a program."""
+    assert run(Program(()), schedule) == EngineRun(0, (), (), (), ())
 
 
 def test_a_process_skips_only_what_would_be_the_next_event() -> None:
@@ -298,7 +308,7 @@ def test_a_machine_that_stops_names_what_is_unfinished(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(walk.Walk, "walk", stuck)
     with pytest.raises(StalledError, match=r"^the machine stopped at 5 ps with unfinished work: task\[0\] runs$"):
-        run(one_task(Step("a", "dac", "one", 1), Step("a", "dac", "two", 1)))
+        run(one_task(Step("a", "dac", "one", 1), Step("a", "dac", "two", 1)), expand=True)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, ZeroDivisionError])
@@ -311,4 +321,4 @@ def test_what_a_process_raises_ends_the_run(error: type[BaseException], monkeypa
 
     monkeypatch.setattr(walk.Walk, "walk", interrupted)
     with pytest.raises(error):
-        run(one_task(Step("a", "dac", "one", 1), Step("a", "dac", "two", 1)))
+        run(one_task(Step("a", "dac", "one", 1), Step("a", "dac", "two", 1)), expand=True)

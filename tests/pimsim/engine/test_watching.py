@@ -8,6 +8,8 @@ import pytest
 
 from pimsim import load_config, simulate
 from pimsim.engine import watching
+from pimsim.engine.flow import Flow
+from pimsim.engine.flow_nodes import Node
 from pimsim.engine.watching import watched
 
 
@@ -16,7 +18,21 @@ def test_finished_activities_are_counted_up_to_all(monkeypatch: pytest.MonkeyPat
     config = load_config("pim-llm", ["workload.model=gpt2-small", "schedule=dataflow", "workload.context_length=512"])
     reports: list[tuple[int, int]] = []
     threads = threading.active_count()
-    result = simulate(config, progress=lambda done, of: reports.append((done, of)))
+    reported, end = threading.Event(), Flow._end
+
+    def end_slowly(flow: Flow, node: Node) -> None:
+        end(flow, node)
+        if node.activity % 500 == 0:  # a run may be shorter than the time that its thread waits for its turn
+            reported.clear()
+            assert reported.wait(60)
+
+    def progress(done: int, of: int) -> None:
+        reports.append((done, of))
+        reported.set()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Flow, "_end", end_slowly)
+        result = simulate(config, progress=progress)
     assert threading.active_count() == threads
     assert {of for _, of in reports} == {len(result.activities)}
     counts = [done for done, _ in reports]

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from pimsim.base import registries
 from pimsim.base.errors import ConfigError, PluginError
 from pimsim.config.loading import dump_config, load_config, load_config_text
 from pimsim.config.schema import Config
@@ -316,7 +315,7 @@ def test_entry_points_are_asked_when_a_kind_is_not_known(monkeypatch: pytest.Mon
         asked.append(group)
         return [EntryPoint(register)]
 
-    monkeypatch.setattr(registries, "entry_points", entry_points)
+    monkeypatch.setattr("importlib.metadata.entry_points", entry_points)
     simulate(own)
     assert asked == []
     assert result_of(2, 1e9).component("vector").units == 2

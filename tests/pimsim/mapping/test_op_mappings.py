@@ -115,7 +115,7 @@ def test_kinds_of_installed_packages_are_found(monkeypatch: pytest.MonkeyPatch) 
     with restored_kinds():
         register()
         text = dumps(mamba())
-    monkeypatch.setattr(registries, "entry_points", installed)
+    monkeypatch.setattr("importlib.metadata.entry_points", installed)
     monkeypatch.setattr(registries, "_LOADED", set())  # another test may have looked for packages
     assert loads(text) == mamba()
     assert simulate(load_config("tpu-llm"), loads(text)).latency_ps > 0

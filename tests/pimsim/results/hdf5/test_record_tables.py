@@ -66,10 +66,18 @@ plugins? point:INTEGER name:TEXT sha256:TEXT
 """
 SERVING = """
 / pimsim_version:TEXT model:TEXT method:TEXT offered:INTEGER simulations:INTEGER steps_checked:INTEGER
-  latency_error:REAL energy_error:REAL idle_power_w:REAL
+  latency_error:REAL energy_error:REAL idle_power_w:REAL kv_blocks:INTEGER kv_block_bytes:INTEGER
+  kv_largest_blocks:INTEGER kv_released_tokens:INTEGER kv_unused_tokens:INTEGER kv_preemptions:INTEGER
+  kv_recomputed_tokens:INTEGER prefix_asked_tokens:INTEGER prefix_shared_tokens:INTEGER swaps_out:INTEGER
+  swaps_in:INTEGER swap_out_bytes:INTEGER swap_in_bytes:INTEGER swap_largest_bytes:INTEGER swaps_refused:INTEGER
+  swap_ps:INTEGER swap_energy_j:REAL verified_steps:INTEGER drafted_tokens:INTEGER accepted_tokens:INTEGER
+  draft_ps:INTEGER draft_energy_j:REAL plain_busy_ps:INTEGER plain_energy_j:REAL
 requests id:TEXT prompt_tokens:INTEGER output_tokens:INTEGER arrival_ps:INTEGER admitted_ps:INTEGER
   first_token_ps:INTEGER finished_ps:INTEGER dynamic_energy_j:REAL leakage_energy_j:REAL
 prefix_hashes? request:INTEGER hash:SIGNED
+service? priority:INTEGER ttft_deadline_ps:INTEGER latency_deadline_ps:INTEGER preemptions:INTEGER shared_tokens:INTEGER
+cancelled? id:TEXT prompt_tokens:INTEGER output_tokens:INTEGER arrival_ps:INTEGER admitted_ps:INTEGER
+  cancelled_ps:INTEGER produced_tokens:INTEGER dynamic_energy_j:REAL leakage_energy_j:REAL
 iterations start_ps:INTEGER end_ps:INTEGER prefills:INTEGER decodes:INTEGER new_tokens:INTEGER running:INTEGER
   waiting:INTEGER kv_bytes:INTEGER dynamic_energy_j:REAL leakage_energy_j:REAL estimated:INTEGER
 traffic? weight_read_bytes:REAL kv_read_bytes:REAL kv_write_bytes:REAL embedding_read_bytes:REAL other_read_bytes:REAL

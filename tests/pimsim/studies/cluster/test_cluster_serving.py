@@ -130,12 +130,6 @@ def test_different_machines_have_their_own_policies_and_batches() -> None:
 @pytest.mark.parametrize(
     ("system", "settings", "message"),
     [
-        (
-            {"split": "attention", "machines": {"attention": "tpu-llm", "projections": "pim-llm"}, "link": "ucie"},
-            (),
-            "split: attention divides each layer over machines",
-        ),
-        ({"split": "tensor", "machines": {"chip": "pim-llm"}, "chips": 2, "link": "ucie"}, (), "split: tensor divides"),
         (PAIR | {"link": "shared"}, (), "lets machines share a memory"),
         (
             PAIR,

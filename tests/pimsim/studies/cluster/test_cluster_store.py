@@ -22,6 +22,13 @@ PAIR = {
     "workload": {"model": "gpt2-small"},
     "cluster": {"replicas": {"decode": 2}, "ports": "per_machine"},
 }
+DIVIDED = {
+    "split": "tensor",
+    "machines": {"chip": "pim-llm"},
+    "chips": 4,
+    "link": "ucie",
+    "workload": {"model": "gpt2-small"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +54,24 @@ def test_a_result_reads_back_equal(served: ClusterResult, tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["s.h5"]
 
 
+def test_a_result_of_machines_that_divide_each_layer_reads_back_equal(tmp_path: Path) -> None:
+    result = serve(load_system(DIVIDED), poisson_requests(50.0, 2, prompt=8, output=2, seed=2))
+    write_cluster(result, tmp_path / "s.h5")
+    back = read_cluster(tmp_path / "s.h5")
+    assert back == result
+    assert back.to_dict() == result.to_dict()
+    assert [each.name for each in back.shares] == ["chip", "link"]
+    write_cluster(replace(result, shares=()), tmp_path / "s.h5")
+    with pytest.raises(ResultFileError, match="the table shares does not fit the split of the system"):
+        read_cluster(tmp_path / "s.h5")
+
+
 @pytest.mark.parametrize(
     "source",
     [
         PAIR,
         {"split": "replicas", "machines": {"a": "tpu-llm", "b": "pim-llm"}},
-        {"split": "tensor", "machines": {"chip": "pim-llm"}, "chips": 4, "link": "ucie", "sum_bits": 8},
+        DIVIDED | {"sum_bits": 8},
     ],
 )
 def test_any_system_is_read_from_its_text(source: dict[str, object]) -> None:

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from pimsim import load_config, poisson_requests, read_serving, serve
 from pimsim.results.memory_traffic import MemoryTraffic
-from pimsim.studies.serving import serving_run, slice_family
+from pimsim.studies.serving import serving_setup, slice_family
 from pimsim.studies.serving.decode_table import DecodeStretch, DecodeTable
 from pimsim.studies.serving.iteration_costs import Groups
+from pimsim.studies.serving.paged_memory import PagedMemory
 from pimsim.studies.serving.policies import Limits
 from pimsim.studies.serving.scheduler import Arrival, Scheduler
 from pimsim.studies.serving.serving_result import ServingResult
@@ -65,11 +66,19 @@ class Costs:
 
 
 @settings(max_examples=20)
-@given(loads(), st.none() | st.integers(1, 300))
-def test_sums_of_stretches_equal_single_iterations(load: tuple[list[Arrival], Limits], limit_ps: int | None) -> None:
+@given(loads(), st.none() | st.integers(1, 300), st.none() | st.integers(1, 6))
+def test_sums_of_stretches_equal_single_iterations(
+    load: tuple[list[Arrival], Limits], limit_ps: int | None, page_tokens: int | None
+) -> None:
     arrivals, limits = load
     costs = Costs()
-    loop, stretched = Scheduler(arrivals, limits, costs), Scheduler(arrivals, limits, costs, stretches=costs)
+    pages: list[PagedMemory] = []
+    if page_tokens is not None:
+        least = max((-(-(each.prompt_tokens + each.output_tokens) // page_tokens) for each in arrivals), default=1)
+        pages = [PagedMemory(2 * least, page_tokens, 8, 0) for _ in range(2)]
+    loop_pages, stretched_pages = pages or (None, None)
+    loop = Scheduler(arrivals, limits, costs, loop_pages)
+    stretched = Scheduler(arrivals, limits, costs, stretched_pages, stretches=costs)
     for each in (loop, stretched):
         if limit_ps is not None:
             each.advance(limit_ps)
@@ -87,6 +96,7 @@ def test_sums_of_stretches_equal_single_iterations(load: tuple[list[Arrival], Li
     uses = sum(count for table in costs.tables.values() for _, count in table.take_uses())
     table = stretched.iterations
     rows = table.row_counts()
+    assert [each.counts for each in pages[:1]] == [each.counts for each in pages[1:]]
     assert uses == sum(len(each.rows.parts) * rows[number] for number, each in table._stretches.items())
 
 
@@ -97,9 +107,9 @@ def served(config_name: str, loop: bool, monkeypatch: pytest.MonkeyPatch) -> Ser
         if loop:  # each iteration by itself, each slice simulated
             patch.setattr(slice_family, "TRIES", 0)
             patch.setattr(
-                serving_run,
+                serving_setup,
                 "Scheduler",
-                lambda arrivals, limits, cost_of, stretches: Scheduler(arrivals, limits, cost_of),
+                lambda *arguments, stretches: Scheduler(*arguments),
             )
         return serve(config, requests)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pimsim.studies.serving.quasi_polynomial import Polynomial, Sample, fit, periods_of
+from tests.support.closeness import near
 
 PERIODS = periods_of((1, 12))
 
@@ -27,7 +27,7 @@ def checked_fit(function: dict[int, Sample], degree: int) -> tuple[int, int, int
         polynomial = found.polynomial(argument)
         assert polynomial.at(argument) == function[argument]
         weights = polynomial.weights(argument)
-        assert sum(weight * function[node][0] for node, weight in weights) == pytest.approx(function[argument][0])
+        assert sum(weight * function[node][0] for node, weight in weights) == near(function[argument][0])
         assert {node for node, _ in weights} <= asked
     return found.first, found.last, len(asked)
 
