@@ -168,7 +168,7 @@ class DividedCosts(StepCosts):
             self._shares.drop()  # both number their terms alike
 
     def _sum_of_slices(self, groups: Groups, outputs: int) -> StepCost:
-        """Compute the cost of an iteration under the serial schedule from passes of its groups, by eq. (1).
+        """Compute the cost of an iteration under the serial schedule from passes of its groups.
 
         Args:
             groups: Groups of the iteration.
@@ -176,6 +176,9 @@ class DividedCosts(StepCosts):
 
         Returns:
             Exact cost.
+
+        Reference:
+            docs/serving-systems.md, eq. (3).
         """
         smallest = smallest_groups(groups)
         if len(groups) == 1 or tuple(smallest) == groups:
