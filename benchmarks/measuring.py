@@ -37,7 +37,8 @@ def duration(seconds: float) -> str:
 
 
 def print_table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> None:
-    """Print a Markdown table."""
+    """Print a Markdown table, which an empty line separates from what is before it."""
+    print()
     for line in (head, ["---"] * len(head), *rows):
         print("| " + " | ".join(str(cell) for cell in line) + " |")
 
@@ -47,7 +48,7 @@ def print_circumstances(*distributions: str) -> None:
     versions = ", ".join(f"{name} {version(name)}" for name in ("pimsim", *distributions))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    print(f"{date.today()}; {_processor()}, {cores} cores{load}; Python {platform.python_version()}; {versions}\n")
+    print(f"{date.today()}; {_processor()}, {cores} cores{load}; Python {platform.python_version()}; {versions}")
 
 
 def _processor() -> str:

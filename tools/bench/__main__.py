@@ -56,6 +56,15 @@ def versions() -> str:
     return ", ".join(found)
 
 
+def revision(folder: Path) -> str:
+    """Name the revision of a checkout: its commit, or the name of the folder if Git knows none."""
+    command = ["git", "-C", str(folder), "rev-parse", "--short=8", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return folder.name
+
+
 def run(script: Script, full: bool, against: Path | None) -> Outcome:
     """Run a benchmark.
 
@@ -99,7 +108,7 @@ def run(script: Script, full: bool, against: Path | None) -> Outcome:
         time.perf_counter() - start,
         after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
         load_before,
-        (against.name if against else NOT_GIVEN) if script.other_revision else "",
+        (revision(against) if against else NOT_GIVEN) if script.other_revision else "",
         versions(),
         output,
     )

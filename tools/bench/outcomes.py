@@ -22,7 +22,7 @@ class Outcome:
         wall_s: Wall time, seconds.
         processor_s: Processor time of the script and its processes, seconds.
         load: Load of the machine at its start; None if the system does not say.
-        against: The other revision: its folder's name, "not given", or empty if the script compares with none.
+        against: The other revision: its commit or its folder's name, "not given", or empty if the script has none.
         versions: Versions of Python, pimsim and libraries.
         output: What it printed.
     """
