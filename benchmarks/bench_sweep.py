@@ -25,7 +25,7 @@ axes:
   machine.crossbar.pair.array.adcs: [32, 64, 128, 256]
   machine.crossbar.pair.adc.bits: [4, 5, 6, 7, 8]
   machine.mesh.link_bandwidth_bps: {{start: 10 Gb/s, stop: 160 Gb/s, factor: 2}}
-  workload.context_length: {{start: 128, stop: {last}, step: 128}}
+  workload.context_length: {lengths}
 """
 PER_CONTEXT = 5 * 4 * 4 * 5 * 5
 POLL_S = 0.25
@@ -115,7 +115,7 @@ def main() -> None:
     rows, runs, capacities = [], dict[int, list[Run]](), []
     with tempfile.TemporaryDirectory() as folder:
         spec = Path(folder, "bench.yaml")
-        spec.write_text(SWEEP.format(last=128 * contexts), encoding="utf-8")
+        spec.write_text(SWEEP.format(lengths=[128 * (number + 1) for number in range(contexts)]), encoding="utf-8")
         sweep = ["sweep", str(spec), "--out", str(Path(folder, "bench.h5")), "--force", "--json", "--workers"]
         for _ in range(options.runs):  # alternating, so that other work of the machine affects all runs equally
             for workers in (1, 2):
