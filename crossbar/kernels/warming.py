@@ -56,10 +56,13 @@ def is_compiled(part: Part) -> bool:
         False if a kernel would be compiled at its first call.
     """
     from numba import typeof
+    from numba.core.caching import FunctionCache
 
     for kernel, arguments in part.calls():
-        cache = kernel._cache  # Numba answers this only by loading the code, which takes far longer
-        kernel.targetctx.refresh()
+        cache = kernel._cache
+        if not isinstance(cache, FunctionCache):  # no folder for it can be written
+            return False
+        kernel.targetctx.refresh()  # Numba answers this only by loading the code, which takes far longer
         key = cache._index_key(tuple(map(typeof, arguments)), kernel.targetctx.codegen())
         if key not in cache._cache_file._load_index():
             return False

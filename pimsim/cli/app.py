@@ -11,6 +11,7 @@ import errno
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, NoReturn
@@ -109,7 +110,7 @@ def main() -> NoReturn:
     if sys.stderr is None:
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - stays open until the process ends
     try:
-        with interruptible():
+        with interruptible(), _logging():
             code = _run()
             sys.stdout.flush()
     except PimsimError as error:
@@ -139,6 +140,15 @@ def main() -> NoReturn:
         what = f"{type(error).__name__}: {error}"
         _fail(f"internal error: {what}. PIMSIM_DEBUG=1 shows the traceback; please report it", INTERNAL_EXIT_CODE)
     sys.exit(code)
+
+
+def _logging() -> AbstractContextManager[None]:
+    """Return a context that shows the log on a terminal; what writes elsewhere does not wait for the import."""
+    if not sys.stderr.isatty():
+        return nullcontext()
+    from pimsim.cli.log_lines import log_on_terminal
+
+    return log_on_terminal()
 
 
 def _run() -> str | int | None:

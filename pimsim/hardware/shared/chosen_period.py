@@ -88,7 +88,9 @@ class ChosenPeriod:
         self.compiled = compiled
         if compiled:
             from pimsim.hardware.shared.compiled.compiled_period import CompiledPeriod
+            from pimsim.hardware.shared.compiled.first_use import log_compilation
 
+            log_compilation("packets")
             self.period = CompiledPeriod(self.parameters)
         else:
             self.period = BusyPeriod(self.parameters)

@@ -74,7 +74,9 @@ class Dram:
         if chunks < LEAST_COMPILED * self.channels or self.channel_groups[0].channel.trace is not None:
             return self
         from pimsim.hardware.shared.compiled.compiled_dram import CompiledDram  # loads Numba
+        from pimsim.hardware.shared.compiled.first_use import log_compilation
 
+        log_compilation("memory")
         return CompiledDram(self)
 
     def submit(self, ticket: int, share: Request, now_ps: int) -> None:

@@ -48,6 +48,12 @@ def test_processes_fill_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     del sys.modules["outside_kernels"]
 
 
+def test_without_a_cache_nothing_is_compiled_before() -> None:
+    from numba import njit
+
+    assert not is_compiled(Part("m", "uncached", "g", 1.0, lambda: [(njit(lambda value: value), (1,))]))
+
+
 def test_a_stopped_compilation_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crossbar.kernels.warming._CHILD", "import time; time.sleep(60)")
     with Compilation([Part("m", "sleeps", "g", 1.0, list)]) as compilation:

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
+from importlib import import_module
 
 import pytest
 
@@ -64,9 +65,8 @@ def test_what_is_missing_is_compiled(compiled: list[str]) -> None:
 
 
 def test_groups_are_those_of_the_parts() -> None:
-    from crossbar.kernels.array_parts import PARTS as ARRAYS
-
-    assert {part.group for part in ARRAYS} == set(warm_up.GROUPS)
+    parts = [part for module in warm_up.KERNEL_MODULES for part in import_module(module).PARTS]
+    assert {part.group for part in parts} == set(warm_up.GROUPS)
     outcome = run_pimsim("warm-up", "wire")
     assert_refused(outcome, 2)
     assert "did you mean wires?" in outcome.err
