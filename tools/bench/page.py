@@ -35,7 +35,7 @@ def ratios(output: str) -> str:
     found = []
     for head, *rows in tables(output):
         for at, title in enumerate(head):
-            if not re.search(r"ratio|speedup|times less|/ eight|/ this$", title, re.I):
+            if not re.search(r"\bratio|speedup|times less|/ eight|/ this$", title, re.I):
                 continue
             cells = [each[at].replace(",", "") for each in rows if at < len(each)]
             values = [float(match[0]) for match in map(re.compile(r"^\d+(\.\d+)?").match, cells) if match]
