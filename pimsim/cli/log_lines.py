@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import typer
-
 
 class _StandardError(logging.Handler):
-    """Write lines to what is standard error at that moment: above a progress bar while one is shown."""
+    """Write lines to `sys.stderr` at that moment, which Rich replaces while a bar is shown: above the bar."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -19,7 +18,7 @@ class _StandardError(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.process == self.process:  # not the same line from each worker of a sweep
-            typer.echo(record.getMessage(), err=True)
+            sys.stderr.write(record.getMessage() + "\n")
 
 
 @contextmanager
