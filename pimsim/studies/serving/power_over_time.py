@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from pimsim.config.schema import KvTierConfig
 from pimsim.studies.serving.iteration_table import IterationTable
 
@@ -45,6 +43,8 @@ def power_over_time(result: ServingResult, intervals: int = INTERVALS) -> tuple[
     Returns:
         One row per interval; empty if the run takes no time.
     """
+    import numpy as np  # takes 0.1 s, which a result that nobody asks for power need not wait
+
     if not result.span_ps:
         return ()
     table = IterationTable.of(result.iterations)

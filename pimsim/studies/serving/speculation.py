@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from pimsim.base.units import ps_to_s
 from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
 from pimsim.studies.serving.iteration_costs import Groups
@@ -121,6 +119,8 @@ class Speculation:
         """
         draft = self._drafts.setdefault(request.number, _Draft())
         if not draft.draws:
+            import numpy as np  # takes 0.1 s, which runs without speculation need not wait
+
             generator = np.random.default_rng([self._seed, request.number, draft.blocks])
             passed = generator.random((_DRAWN_STEPS, self.tokens)) < self.acceptance
             draft.draws = [int(each) for each in passed.cumprod(axis=1).sum(axis=1)]
