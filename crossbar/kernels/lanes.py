@@ -280,9 +280,11 @@ add_counts_4_of_2 = _counting(PLANES_AT_ONCE, 2)
 @intrinsic
 def convert_lanes(
     typing_context: Any, sums: Any, at: Any, gain: Any, offset: Any, noise: Any, noise_at: Any, low: Any, high: Any,
-    weight: Any, totals: Any, outside: Any,
+    weights: Any, totals: Any, outside: Any,
 ) -> Any:  # fmt: skip
-    """Convert 16 sums to codes floor(sum * gain + offset + noise + 1/2) and add the codes, times `weight`, to `totals`.
+    """Convert runs of 16 sums to codes floor(sum * gain + offset + noise + 1/2) and add the weighted codes to `totals`.
+
+    There is a run for each weight, one after another.
 
     Args:
         typing_context: Numba's typing context.
@@ -294,7 +296,7 @@ def convert_lanes(
         noise_at: index of the first noise value; negative means no noise.
         low: lowest code, float32.
         high: highest code, float32.
-        weight: weight of the codes, int32.
+        weights: weight of the codes of each run, int32 array.
         totals: [16] int32; updated.
         outside: [16] int32; incremented for each code that was clipped.
 
@@ -305,34 +307,50 @@ def convert_lanes(
         docs/array.md, eq. (4).
     """
     i64, f32 = types.int64, types.float32
-    signature = types.void(sums, i64, gain, offset, noise, i64, f32, f32, types.int32, totals, outside)
+    signature = types.void(sums, i64, gain, offset, noise, i64, f32, f32, weights, totals, outside)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        names = ("sums", "gain", "offset", "noise", "totals", "outside")
-        places = (0, 2, 3, 4, 9, 10)
+        names = ("sums", "gain", "offset", "noise", "weights", "totals", "outside")
+        places = (0, 2, 3, 4, 8, 9, 10)
         data = {
             n: data_of(context, builder, signature.args[k], arguments[k]) for n, k in zip(names, places, strict=True)
         }
-        at, noise_at, low, high, weight = (arguments[k] for k in (1, 5, 6, 7, 8))
-        value = builder.sitofp(load_lanes(builder, data["sums"], at, INTS, 4), REALS)
-        value = builder.fmul(value, load_lanes(builder, data["gain"], I64(0), REALS, 4))
-        value = builder.fadd(value, load_lanes(builder, data["offset"], I64(0), REALS, 4))
-        held = cgutils.alloca_once(builder, REALS)
-        builder.store(value, held)
-        with builder.if_then(builder.icmp_signed(">=", noise_at, I64(0))):
-            builder.store(builder.fadd(value, load_lanes(builder, data["noise"], noise_at, REALS, 4)), held)
-        half = ir.Constant(REALS, [ir.Constant(F32, 0.5)] * LANES)
-        code = builder.call(vector_function(builder, "llvm.floor", REALS), [builder.fadd(builder.load(held), half)])
+        at, noise_at, low, high = (arguments[k] for k in (1, 5, 6, 7))
+        count = context.make_array(signature.args[8])(context, builder, arguments[8]).nitems
+        gains, offsets = (load_lanes(builder, data[name], I64(0), REALS, 4) for name in ("gain", "offset"))
         lows, highs = broadcast(builder, low), broadcast(builder, high)
-        kept = builder.select(builder.fcmp_ordered("<", code, lows), lows, code)
-        kept = builder.select(builder.fcmp_ordered(">", kept, highs), highs, kept)
-        moved = builder.zext(builder.fcmp_unordered("!=", kept, code), INTS)
-        for name, more in (
-            ("outside", moved),
-            ("totals", builder.mul(builder.fptosi(kept, INTS), broadcast(builder, weight))),
-        ):
-            old = load_lanes(builder, data[name], I64(0), INTS, 4)
-            builder.store(builder.add(old, more), vector_at(builder, data[name], I64(0), INTS), align=4)
+        half = ir.Constant(REALS, [ir.Constant(F32, 0.5)] * LANES)
+        # Kept in registers during the loop.
+        held = {name: cgutils.alloca_once(builder, INTS) for name in ("totals", "outside")}
+        for name, vector in held.items():
+            builder.store(load_lanes(builder, data[name], I64(0), INTS, 4), vector)
+
+        def runs(*, noisy: bool) -> None:
+            with cgutils.for_range(builder, count) as loop:
+                first = builder.mul(loop.index, I64(LANES))
+                value = builder.sitofp(load_lanes(builder, data["sums"], builder.add(at, first), INTS, 4), REALS)
+                value = builder.fadd(builder.fmul(value, gains), offsets)
+                if noisy:
+                    value = builder.fadd(
+                        value, load_lanes(builder, data["noise"], builder.add(noise_at, first), REALS, 4)
+                    )
+                code = builder.call(vector_function(builder, "llvm.floor", REALS), [builder.fadd(value, half)])
+                kept = builder.select(builder.fcmp_ordered("<", code, lows), lows, code)
+                kept = builder.select(builder.fcmp_ordered(">", kept, highs), highs, kept)
+                weight = broadcast(builder, builder.load(builder.gep(data["weights"], [loop.index])))
+                for name, more in (
+                    ("outside", builder.zext(builder.fcmp_unordered("!=", kept, code), INTS)),
+                    ("totals", builder.mul(builder.fptosi(kept, INTS), weight)),
+                ):
+                    builder.store(builder.add(builder.load(held[name]), more), held[name])
+
+        with builder.if_else(builder.icmp_signed(">=", noise_at, I64(0))) as (with_noise, without):
+            with with_noise:
+                runs(noisy=True)
+            with without:
+                runs(noisy=False)
+        for name, vector in held.items():
+            builder.store(builder.load(vector), vector_at(builder, data[name], I64(0), INTS), align=4)
         return context.get_dummy_value()
 
     return signature, generate

@@ -237,12 +237,9 @@ def convert(
     """
     for lane in range(LANES):
         total[lane] = 0
-    for conversion in range(weights.size):
-        here = conversion * LANES
-        convert_lanes(
-            sums, at + here, gain, offset, noise, noise_at + here if noise_at >= 0 else -1, converters.lowest,
-            converters.highest, weights[conversion], total, outside,
-        )  # fmt: skip
+    convert_lanes(
+        sums, at, gain, offset, noise, noise_at, converters.lowest, converters.highest, weights, total, outside
+    )
 
 
 @spliced

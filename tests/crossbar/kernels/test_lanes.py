@@ -131,38 +131,49 @@ def test_ones_in_plane_and_mask_are_counted(which: int, at: int, first: int, pla
 
 
 @njit
-def convert(sums: Any, at: int, gain: Any, offset: Any, noise: Any, noise_at: int, low: Any, high: Any, weight: Any,
+def convert(sums: Any, at: int, gain: Any, offset: Any, noise: Any, noise_at: int, low: Any, high: Any, weights: Any,
             totals: Any, outside: Any) -> None:  # fmt: skip
-    convert_lanes(sums, at, gain, offset, noise, noise_at, low, high, weight, totals, outside)
+    convert_lanes(sums, at, gain, offset, noise, noise_at, low, high, weights, totals, outside)
 
 
 @settings(max_examples=scaled(50, 2000))
 @given(
     seed=st.integers(0, 9999), at=st.integers(0, 9), noise_at=st.integers(-1, 5), bits=st.integers(1, 16),
-    weight=st.sampled_from((1, 8, 64, -128)), one_sided=st.booleans(),
+    weights=st.lists(st.sampled_from((1, 8, 64, -128)), max_size=9), one_sided=st.booleans(),
 )  # fmt: skip
-def test_sums_are_converted(seed: int, at: int, noise_at: int, bits: int, weight: int, one_sided: bool) -> None:
+def test_sums_are_converted(seed: int, at: int, noise_at: int, bits: int, weights: list[int], one_sided: bool) -> None:
     """Halves round up, and what is out of range is held at its end and counted."""
     generator = np.random.default_rng(seed)
-    sums = generator.integers(-(2**22), 2**22, 30).astype(np.int32)
+    sums = generator.integers(-(2**22), 2**22, 170).astype(np.int32)
     sums[at] = 2048 * int(generator.integers(-9, 9))  # ties, with the gain of 2^-12
     gain = generator.choice([2.0**-12, 2.0**-10, 0.001], 16).astype(np.float32)
     gain[0] = np.float32(2.0**-12)
     offset = np.float32(generator.normal(0, 1, 16) * generator.integers(0, 2))
-    noise = generator.normal(0, 1, 30).astype(np.float32)
+    noise = generator.normal(0, 1, 170).astype(np.float32)
     low, high = (0, 2**bits - 1) if one_sided else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
     totals, outside = generator.integers(-9, 9, (2, 16)).astype(np.int32)
     expected, out = totals.copy(), outside.copy()
-    for lane in range(LANES):
-        value = np.float32(sums[at + lane]) * gain[lane] + offset[lane]
-        if noise_at >= 0:
-            value = value + noise[noise_at + lane]
-        code = np.floor(value + np.float32(0.5))
-        kept = min(max(code, low), high)
-        expected[lane] += int(kept) * weight
-        out[lane] += kept != code
+    for run, weight in enumerate(weights):
+        for lane in range(LANES):
+            value = np.float32(sums[at + 16 * run + lane]) * gain[lane] + offset[lane]
+            if noise_at >= 0:
+                value = value + noise[noise_at + 16 * run + lane]
+            code = np.floor(value + np.float32(0.5))
+            kept = min(max(code, low), high)
+            expected[lane] += int(kept) * weight
+            out[lane] += kept != code
     convert(
-        sums, at, gain, offset, noise, noise_at, np.float32(low), np.float32(high), np.int32(weight), totals, outside
+        sums,
+        at,
+        gain,
+        offset,
+        noise,
+        noise_at,
+        np.float32(low),
+        np.float32(high),
+        np.array(weights, np.int32),
+        totals,
+        outside,
     )
     np.testing.assert_array_equal(totals, expected)
     np.testing.assert_array_equal(outside, out)
