@@ -14,7 +14,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from crossbar.kernels.arguments import LANES, MASKED_PLANES
+from crossbar.kernels.arguments import LANES
 from crossbar.kernels.llvm_vectors import (
     F32,
     I64,
@@ -126,63 +126,7 @@ def add_entries(typing_context: Any, sums: Any, at: Any, table: Any, entries: An
     return signature, generate
 
 
-_MASKED_ROWS = 4
-_ROWS_AHEAD = 256
 """Prefetch distance in rows; without the prefetch, one vector takes a third longer."""
-
-
-@intrinsic
-def add_masked(
-    typing_context: Any, sums: Any, at: Any, cells: Any, first: Any, masks: Any, place: Any, rows: Any
-) -> Any:
-    """Sum the rows of 16 columns under each of 8 bit planes.
-
-    `sums[at + 16 p:]` is set to the sum of the rows that plane p drives. For one or two vectors this is faster than
-    tables, which pay off only if they are read often.
-
-    Args:
-        typing_context: Numba's typing context.
-        sums: int32 array; overwritten.
-        at: index of the first sum.
-        cells: int16 or int32 array; row r starts at `cells[first + 16 r]`.
-        first: index of the first cell.
-        masks: int16 array; `masks[place + 8 r + p]` is -1 if plane p drives row r, else 0.
-        place: index of the first mask.
-        rows: number of rows, a multiple of 4.
-
-    Returns:
-        Signature and code generator, as `numba.extending.intrinsic` requires.
-    """
-    signature = types.void(sums, types.int64, cells, types.int64, masks, types.int64, types.int64)
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        sums_value, at, cells_value, first, masks_value, place, rows = arguments
-        target = data_of(context, builder, signature.args[0], sums_value)
-        source = data_of(context, builder, signature.args[2], cells_value)
-        mask = data_of(context, builder, signature.args[4], masks_value)
-        bits = signature.args[2].dtype.bitwidth
-        packed, chosen = ir.VectorType(ir.IntType(bits), LANES), ir.VectorType(ir.IntType(1), LANES)
-        totals = zero_vectors(builder, MASKED_PLANES)
-        with cgutils.for_range_slice(builder, I64(0), rows, I64(_MASKED_ROWS)) as (start, _):
-            ahead = builder.add(first, builder.mul(builder.add(start, I64(_ROWS_AHEAD)), I64(LANES)))
-            for line in range(0, _MASKED_ROWS * LANES, _LINE * 8 // bits):
-                prefetch_line(builder, source, builder.add(ahead, I64(line)))
-            for k in range(_MASKED_ROWS):
-                row = builder.add(start, I64(k))
-                here = builder.add(first, builder.mul(row, I64(LANES)))
-                value = load_lanes(builder, source, here, packed, bits // 8)
-                value = value if bits == 32 else builder.sext(value, INTS)
-                base = builder.add(place, builder.mul(row, I64(MASKED_PLANES)))
-                for plane, total in enumerate(totals):
-                    word = builder.load(builder.gep(mask, [builder.add(base, I64(plane))]))
-                    old = builder.load(total)
-                    builder.store(builder.select(builder.bitcast(word, chosen), builder.add(old, value), old), total)
-        for plane, total in enumerate(totals):
-            pointer = vector_at(builder, target, builder.add(at, I64(plane * LANES)), INTS)
-            builder.store(builder.load(total), pointer, align=4)
-        return context.get_dummy_value()
-
-    return signature, generate
 
 
 @intrinsic

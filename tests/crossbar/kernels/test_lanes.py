@@ -18,7 +18,6 @@ from crossbar.kernels.lanes import (
     add_counts_4_of_1,
     add_counts_4_of_2,
     add_entries,
-    add_masked,
     build_table,
     convert_lanes,
 )
@@ -70,28 +69,6 @@ def test_entries_are_looked_up_and_added(count: int, at: int, first: int, seed: 
             expected[at + lane] += table[256 * k + int(entries[first + k]) * LANES + lane]
     entries_of(sums, at, table, entries, first, count)
     np.testing.assert_array_equal(sums, expected)
-
-
-@njit
-def masked(sums: Any, at: int, cells: Any, first: int, masks: Any, place: int, rows: int) -> None:
-    add_masked(sums, at, cells, first, masks, place, rows)
-
-
-@pytest.mark.parametrize("dtype", [np.int16, np.int32])
-@pytest.mark.parametrize(("at", "first", "place", "rows"), [(0, 0, 0, 8), (16, 5, 3, 12), (3, 32, 8, 0)])
-def test_rows_under_eight_planes_are_summed(dtype: Any, at: int, first: int, place: int, rows: int) -> None:
-    generator = np.random.default_rng(rows)
-    bounds = np.iinfo(dtype)
-    cells = generator.integers(bounds.min // 16, bounds.max // 16, 300).astype(dtype)
-    planes = -generator.integers(0, 2, 200).astype(np.int16)
-    sums = np.full(at + 150, 7, np.int32)
-    masked(sums, at, cells, first, planes, place, rows)
-    for plane in range(8):
-        for lane in range(LANES):
-            chosen = [int(cells[first + 16 * row + lane]) for row in range(rows) if planes[place + 8 * row + plane]]
-            assert sums[at + 16 * plane + lane] == sum(chosen)
-    assert (sums[:at] == 7).all()
-    assert (sums[at + 128 :] == 7).all()
 
 
 @njit
