@@ -20,6 +20,8 @@ from simulator import AnalogCore, CrossSimParameters
 
 ARRAY = 256
 BITS = 8
+MAGNITUDE = 2**BITS - 1
+"""Inputs are -255 to 255: with their sign, CrossSim applies eight bit planes, as many as pimsim for eight bits."""
 
 
 def parameters() -> Any:
@@ -31,9 +33,9 @@ def parameters() -> Any:
     params.xbar.device.programming_error.enable = True
     params.xbar.device.programming_error.model = "NormalProportionalDevice"
     params.xbar.device.programming_error.magnitude = 0.05
-    params.core.mapping.inputs.mvm.min, params.core.mapping.inputs.mvm.max = -127.0, 127.0
+    params.core.mapping.inputs.mvm.min, params.core.mapping.inputs.mvm.max = -float(MAGNITUDE), float(MAGNITUDE)
     params.xbar.dac.mvm.model = "SignMagnitudeDAC"
-    params.xbar.dac.mvm.bits = BITS
+    params.xbar.dac.mvm.bits = BITS + 1  # and the sign
     params.xbar.dac.mvm.input_bitslicing = True
     params.xbar.dac.mvm.slice_size = 1
     params.xbar.adc.mvm.model = "SignMagnitudeADC"
@@ -50,7 +52,7 @@ def main() -> None:
     core = AnalogCore(weights, params=parameters())
     answer: dict[str, Any] = {"seconds": {}}
     for batch in job["batches"]:
-        x = generator.integers(-127, 128, (job["size"], batch)).astype(np.float64)
+        x = generator.integers(-MAGNITUDE, MAGNITUDE + 1, (job["size"], batch)).astype(np.float64)
         x = x[:, 0] if batch == 1 else x
         result = core @ x  # the first call is not timed
         exact = weights @ x
