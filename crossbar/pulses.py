@@ -43,7 +43,8 @@ def make_pulses(
     entries = np.empty((len(x), bits, rows // 4), np.uint8)
     words = np.empty((len(x), bits, rows // WORD), np.uint32)
     ones = np.empty((len(x), bits, groups), np.int32)
-    row_masks = np.empty((len(x), rows, MASKED_PLANES) if len(x) <= MASKED_VECTORS else (0, 0, MASKED_PLANES), np.int16)
+    masked = (len(x), rows // 2) if len(x) <= MASKED_VECTORS else (0, 0)
+    row_masks = np.empty((*masked, MASKED_PLANES, 2), np.int16)
     outputs = entries, words, ones, row_masks
     run_in_ranges(
         split_activations, len(x), MIN_BITS_PER_THREAD // (rows * bits), x, layout.row_of, layout.starts, *outputs

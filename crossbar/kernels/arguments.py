@@ -40,8 +40,8 @@ class Pulses(NamedTuple):
         entries: bits of four rows per number, the indices into the subset-sum tables, [vectors, bits, rows / 4] uint8.
         words: bits of 32 rows per number, [vectors, bits, rows / 32] uint32.
         ones: number of rows whose bit is 1, [vectors, bits, groups] int32.
-        row_masks: -1 where a bit plane drives a row, else 0, [vectors, rows, 8] int16; empty if there are more vectors
-            than masks pay off for.
+        row_masks: -1 where a bit plane drives a row, else 0, [vectors, rows / 2, 8, 2] int16; empty if there are more
+            vectors than masks pay off for.
         digits: sum of the driver levels of a group, [vectors, conversions, groups] int32.
         level_words: rows at each level above 0, one bit per row, [vectors, conversions, levels, rows / 32] uint32.
         squares: squared levels, [levels] int32.

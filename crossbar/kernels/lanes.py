@@ -14,7 +14,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from crossbar.kernels.arguments import LANES, MASKED_PLANES
+from crossbar.kernels.arguments import LANES
 from crossbar.kernels.llvm_vectors import (
     F32,
     I64,
@@ -126,63 +126,7 @@ def add_entries(typing_context: Any, sums: Any, at: Any, table: Any, entries: An
     return signature, generate
 
 
-_MASKED_ROWS = 4
-_ROWS_AHEAD = 256
 """Prefetch distance in rows; without the prefetch, one vector takes a third longer."""
-
-
-@intrinsic
-def add_masked(
-    typing_context: Any, sums: Any, at: Any, cells: Any, first: Any, masks: Any, place: Any, rows: Any
-) -> Any:
-    """Sum the rows of 16 columns under each of 8 bit planes.
-
-    `sums[at + 16 p:]` is set to the sum of the rows that plane p drives. For one or two vectors this is faster than
-    tables, which pay off only if they are read often.
-
-    Args:
-        typing_context: Numba's typing context.
-        sums: int32 array; overwritten.
-        at: index of the first sum.
-        cells: int16 or int32 array; row r starts at `cells[first + 16 r]`.
-        first: index of the first cell.
-        masks: int16 array; `masks[place + 8 r + p]` is -1 if plane p drives row r, else 0.
-        place: index of the first mask.
-        rows: number of rows, a multiple of 4.
-
-    Returns:
-        Signature and code generator, as `numba.extending.intrinsic` requires.
-    """
-    signature = types.void(sums, types.int64, cells, types.int64, masks, types.int64, types.int64)
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        sums_value, at, cells_value, first, masks_value, place, rows = arguments
-        target = data_of(context, builder, signature.args[0], sums_value)
-        source = data_of(context, builder, signature.args[2], cells_value)
-        mask = data_of(context, builder, signature.args[4], masks_value)
-        bits = signature.args[2].dtype.bitwidth
-        packed, chosen = ir.VectorType(ir.IntType(bits), LANES), ir.VectorType(ir.IntType(1), LANES)
-        totals = zero_vectors(builder, MASKED_PLANES)
-        with cgutils.for_range_slice(builder, I64(0), rows, I64(_MASKED_ROWS)) as (start, _):
-            ahead = builder.add(first, builder.mul(builder.add(start, I64(_ROWS_AHEAD)), I64(LANES)))
-            for line in range(0, _MASKED_ROWS * LANES, _LINE * 8 // bits):
-                prefetch_line(builder, source, builder.add(ahead, I64(line)))
-            for k in range(_MASKED_ROWS):
-                row = builder.add(start, I64(k))
-                here = builder.add(first, builder.mul(row, I64(LANES)))
-                value = load_lanes(builder, source, here, packed, bits // 8)
-                value = value if bits == 32 else builder.sext(value, INTS)
-                base = builder.add(place, builder.mul(row, I64(MASKED_PLANES)))
-                for plane, total in enumerate(totals):
-                    word = builder.load(builder.gep(mask, [builder.add(base, I64(plane))]))
-                    old = builder.load(total)
-                    builder.store(builder.select(builder.bitcast(word, chosen), builder.add(old, value), old), total)
-        for plane, total in enumerate(totals):
-            pointer = vector_at(builder, target, builder.add(at, I64(plane * LANES)), INTS)
-            builder.store(builder.load(total), pointer, align=4)
-        return context.get_dummy_value()
-
-    return signature, generate
 
 
 @intrinsic
@@ -280,9 +224,11 @@ add_counts_4_of_2 = _counting(PLANES_AT_ONCE, 2)
 @intrinsic
 def convert_lanes(
     typing_context: Any, sums: Any, at: Any, gain: Any, offset: Any, noise: Any, noise_at: Any, low: Any, high: Any,
-    weight: Any, totals: Any, outside: Any,
+    weights: Any, totals: Any, outside: Any,
 ) -> Any:  # fmt: skip
-    """Convert 16 sums to codes floor(sum * gain + offset + noise + 1/2) and add the codes, times `weight`, to `totals`.
+    """Convert runs of 16 sums to codes floor(sum * gain + offset + noise + 1/2) and add the weighted codes to `totals`.
+
+    There is a run for each weight, one after another.
 
     Args:
         typing_context: Numba's typing context.
@@ -294,7 +240,7 @@ def convert_lanes(
         noise_at: index of the first noise value; negative means no noise.
         low: lowest code, float32.
         high: highest code, float32.
-        weight: weight of the codes, int32.
+        weights: weight of the codes of each run, int32 array.
         totals: [16] int32; updated.
         outside: [16] int32; incremented for each code that was clipped.
 
@@ -305,34 +251,50 @@ def convert_lanes(
         docs/array.md, eq. (4).
     """
     i64, f32 = types.int64, types.float32
-    signature = types.void(sums, i64, gain, offset, noise, i64, f32, f32, types.int32, totals, outside)
+    signature = types.void(sums, i64, gain, offset, noise, i64, f32, f32, weights, totals, outside)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        names = ("sums", "gain", "offset", "noise", "totals", "outside")
-        places = (0, 2, 3, 4, 9, 10)
+        names = ("sums", "gain", "offset", "noise", "weights", "totals", "outside")
+        places = (0, 2, 3, 4, 8, 9, 10)
         data = {
             n: data_of(context, builder, signature.args[k], arguments[k]) for n, k in zip(names, places, strict=True)
         }
-        at, noise_at, low, high, weight = (arguments[k] for k in (1, 5, 6, 7, 8))
-        value = builder.sitofp(load_lanes(builder, data["sums"], at, INTS, 4), REALS)
-        value = builder.fmul(value, load_lanes(builder, data["gain"], I64(0), REALS, 4))
-        value = builder.fadd(value, load_lanes(builder, data["offset"], I64(0), REALS, 4))
-        held = cgutils.alloca_once(builder, REALS)
-        builder.store(value, held)
-        with builder.if_then(builder.icmp_signed(">=", noise_at, I64(0))):
-            builder.store(builder.fadd(value, load_lanes(builder, data["noise"], noise_at, REALS, 4)), held)
-        half = ir.Constant(REALS, [ir.Constant(F32, 0.5)] * LANES)
-        code = builder.call(vector_function(builder, "llvm.floor", REALS), [builder.fadd(builder.load(held), half)])
+        at, noise_at, low, high = (arguments[k] for k in (1, 5, 6, 7))
+        count = context.make_array(signature.args[8])(context, builder, arguments[8]).nitems
+        gains, offsets = (load_lanes(builder, data[name], I64(0), REALS, 4) for name in ("gain", "offset"))
         lows, highs = broadcast(builder, low), broadcast(builder, high)
-        kept = builder.select(builder.fcmp_ordered("<", code, lows), lows, code)
-        kept = builder.select(builder.fcmp_ordered(">", kept, highs), highs, kept)
-        moved = builder.zext(builder.fcmp_unordered("!=", kept, code), INTS)
-        for name, more in (
-            ("outside", moved),
-            ("totals", builder.mul(builder.fptosi(kept, INTS), broadcast(builder, weight))),
-        ):
-            old = load_lanes(builder, data[name], I64(0), INTS, 4)
-            builder.store(builder.add(old, more), vector_at(builder, data[name], I64(0), INTS), align=4)
+        half = ir.Constant(REALS, [ir.Constant(F32, 0.5)] * LANES)
+        # Kept in registers during the loop.
+        held = {name: cgutils.alloca_once(builder, INTS) for name in ("totals", "outside")}
+        for name, vector in held.items():
+            builder.store(load_lanes(builder, data[name], I64(0), INTS, 4), vector)
+
+        def runs(*, noisy: bool) -> None:
+            with cgutils.for_range(builder, count) as loop:
+                first = builder.mul(loop.index, I64(LANES))
+                value = builder.sitofp(load_lanes(builder, data["sums"], builder.add(at, first), INTS, 4), REALS)
+                value = builder.fadd(builder.fmul(value, gains), offsets)
+                if noisy:
+                    value = builder.fadd(
+                        value, load_lanes(builder, data["noise"], builder.add(noise_at, first), REALS, 4)
+                    )
+                code = builder.call(vector_function(builder, "llvm.floor", REALS), [builder.fadd(value, half)])
+                kept = builder.select(builder.fcmp_ordered("<", code, lows), lows, code)
+                kept = builder.select(builder.fcmp_ordered(">", kept, highs), highs, kept)
+                weight = broadcast(builder, builder.load(builder.gep(data["weights"], [loop.index])))
+                for name, more in (
+                    ("outside", builder.zext(builder.fcmp_unordered("!=", kept, code), INTS)),
+                    ("totals", builder.mul(builder.fptosi(kept, INTS), weight)),
+                ):
+                    builder.store(builder.add(builder.load(held[name]), more), held[name])
+
+        with builder.if_else(builder.icmp_signed(">=", noise_at, I64(0))) as (with_noise, without):
+            with with_noise:
+                runs(noisy=True)
+            with without:
+                runs(noisy=False)
+        for name, vector in held.items():
+            builder.store(builder.load(vector), vector_at(builder, data[name], I64(0), INTS), align=4)
         return context.get_dummy_value()
 
     return signature, generate

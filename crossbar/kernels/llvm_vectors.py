@@ -31,6 +31,19 @@ def data_of(context: Any, builder: Any, array_type: Any, value: Any) -> Any:
     return context.make_array(array_type)(context, builder, value).data
 
 
+def has_products_of_pairs(context: Any) -> bool:
+    """Return whether code is compiled for a processor that multiplies pairs of 16-bit integers in 512-bit vectors.
+
+    Args:
+        context: Numba's target context.
+
+    Returns:
+        True for x86 processors with AVX-512 BW.
+    """
+    _, _, features = context.codegen().magic_tuple()
+    return "+avx512bw" in features.split(",")
+
+
 def vector_at(builder: Any, data: Any, index: Any, vector: Any) -> Any:
     """Return a pointer to the vector that starts at element `index`.
 

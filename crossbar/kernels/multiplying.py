@@ -61,8 +61,8 @@ def _multiply_tile(
 ) -> None:
     conversions, width = pulses.weights.size, sums_of_vector(stored, pulses) * LANES
     tables, sums = allocate_tables(stored, pulses), allocate_sums(stored, pulses)
-    joined, buffers = aligned_int32(conversions * LANES), allocate_noise(conversions)
-    errors, per_step = buffers.noise[: conversions * LANES], np.empty(LANES, np.float32)
+    joined, per_step = aligned_int32(conversions * LANES), np.empty(LANES, np.float32)
+    buffers = allocate_noise(conversions * pulses.words.shape[0])
     total, outside, step = aligned_int32(LANES), aligned_int32(LANES), np.empty(LANES, np.float64)
     # Added to `out` at the end: rows of `out` are a page or more apart and map to the same few cache sets of L1.
     results = np.zeros((pulses.words.shape[0], LANES))
@@ -75,21 +75,23 @@ def _multiply_tile(
         for lane in range(LANES):
             per_step[lane] = gain[lane] * stored.units
             step[lane] = converters.step[tile, group, lane] * converters.coefficient
+        if noise.present:
+            draw_noise(tile, group, vector, stored, pulses, noise, storage.starts, per_step, buffers)
+        elif bows:
+            for i in range(buffers.noise.size):
+                buffers.noise[i] = 0
         for v in range(pulses.words.shape[0]):
             vector_sums, at = sums, v * width
             if multi_bit:
                 join_planes(sums, at, pulses.first_bits, joined)
                 vector_sums, at = joined, 0
-            if noise.present:
-                draw_noise(tile, group, v, vector, stored, pulses, noise, storage.starts, per_step, buffers)
-            elif bows:
-                errors[:] = 0
+            noise_at = v * conversions * LANES if noise.present or bows else -1
             if bows:
-                bow = converters.bow[tile, group]
-                add_bow(vector_sums, at, gain, offset, bow, converters.lowest, converters.highest, errors)
-            convert(
-                vector_sums, at, gain, offset, errors, noise.present or bows, converters, pulses.weights, total, outside
-            )
+                add_bow(
+                    vector_sums, at, gain, offset, converters.bow[tile, group], converters.lowest, converters.highest,
+                    buffers.noise, noise_at, conversions * LANES,
+                )  # fmt: skip
+            convert(vector_sums, at, gain, offset, buffers.noise, noise_at, converters, pulses.weights, total, outside)
             if stored.baseline != 0:
                 subtract_baseline(v, group, stored.baseline, gain, pulses, total)
             for lane in range(LANES):

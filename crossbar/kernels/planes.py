@@ -35,7 +35,7 @@ def split_activations(
         entries: see `Pulses`, [vectors, bits, rows / 4] uint8; overwritten.
         words: see `Pulses`, [vectors, bits, rows / 32] uint32; overwritten.
         ones: see `Pulses`, [vectors, bits, groups] int32; overwritten.
-        row_masks: see `Pulses`, [vectors, rows, 8] int16, overwritten; empty if no masks are needed.
+        row_masks: see `Pulses`, [vectors, rows / 2, 8, 2] int16, overwritten; empty if no masks are needed.
     """
     for v in range(first, last):
         _split_vector(x[v], row_of, starts, entries[v], words[v], ones[v])
@@ -72,4 +72,4 @@ def _mask_rows(x: Any, row_of: Any, row_masks: Any) -> None:
         row = row_of[place]
         value = x[row] if row >= 0 else np.int32(0)
         for plane in range(MASKED_PLANES):
-            row_masks[place, plane] = -((value >> np.int32(plane)) & np.int32(1))
+            row_masks[place // 2, plane, place % 2] = -((value >> np.int32(plane)) & np.int32(1))

@@ -19,11 +19,11 @@ _AT_ONCE = 4
 
 
 class NoiseBuffers(NamedTuple):
-    """Buffers for the noise of one vector, reused because allocation takes longer than drawing.
+    """Buffers for the noise of all vectors in one group of rows, reused because allocation takes longer than drawing.
 
     Attributes:
-        noise: [16 conversions, rounded up to a multiple of 4 conversions] float32, ADC steps.
-        counts: cells in LRS times squared levels, [16 conversions] int32.
+        noise: [vectors x conversions x 16, and space for 3 conversions more] float32, ADC steps.
+        counts: cells in LRS times squared levels, [vectors x conversions x 16] int32.
         factors: [2] int32.
     """
 
@@ -37,14 +37,13 @@ def allocate_noise(conversions: int) -> Any:
     """Allocate `NoiseBuffers` of zeros for a number of conversions.
 
     Args:
-        conversions: Number of ADC conversions per column and group of rows, for one vector.
+        conversions: Number of ADC conversions per column and group of rows, for all vectors.
 
     Returns:
         Buffers with the shapes that `NoiseBuffers` states.
     """
-    draws = (conversions + _AT_ONCE - 1) // _AT_ONCE * _AT_ONCE
-    noise, counts = aligned_int32(draws * LANES).view(np.float32), aligned_int32(conversions * LANES)
-    return NoiseBuffers(noise, counts, aligned_int32(2))
+    noise = aligned_int32((conversions + _AT_ONCE - 1) * LANES).view(np.float32)
+    return NoiseBuffers(noise, aligned_int32(conversions * LANES), aligned_int32(2))
 
 
 @njit(cache=True)
@@ -62,20 +61,11 @@ def fetch_masks(tile: int, first: int, last: int, masks: Any) -> None:
         prefetch(masks, (words + first // WORD) * LANES, (words + last // WORD) * LANES)
 
 
-@inlined
+@spliced
 def draw_noise(
-    tile: int,
-    group: int,
-    v: int,
-    vector: int,
-    stored: Any,
-    pulses: Any,
-    noise: Any,
-    starts: Any,
-    per_step: Any,
-    buffers: Any,
+    tile: int, group: int, vector: int, stored: Any, pulses: Any, noise: Any, starts: Any, per_step: Any, buffers: Any
 ) -> None:
-    """Draw the noise of all conversions of a vector in one group of rows, in ADC steps.
+    """Draw the noise of all conversions of all vectors in one group of rows, in ADC steps.
 
     A number depends on (vector, group, channel, conversion, column). The read noise of a sum of cells is normal with
     the sum of their variances, so one number per conversion is enough.
@@ -83,7 +73,6 @@ def draw_noise(
     Args:
         tile: index of the tile.
         group: index of the group of rows.
-        v: index of the vector in `pulses`.
         vector: number of the first vector of `pulses`.
         stored: the channel's `StoredCells`.
         pulses: the `Pulses` of the vectors.
@@ -95,46 +84,102 @@ def draw_noise(
     Reference:
         docs/array.md, eqs. (8), (11) and (17).
     """
-    conversions, number = pulses.weights.size, vector + v
-    position = group * noise.channels + noise.channel
-    for four in range((conversions + _AT_ONCE - 1) // _AT_ONCE):
-        at = four * _AT_ONCE
-        draw_normals(
-            buffers.noise, at * LANES, tile * LANES, position * _AT_ONCE + four, number, number >> 32, noise.key
-        )
-    buffers.counts[:] = 0
+    for i in range(buffers.counts.size):
+        buffers.counts[i] = 0
     if noise.lrs_variance != 0:
-        _count_in_lrs(tile, v, starts[group], starts[group + 1], stored.masks, pulses, buffers.counts, buffers.factors)
-    for conversion in range(conversions):
-        common = np.float32(pulses.squared_rows[v, group, conversion]) * noise.hrs_variance
-        at = conversion * LANES
-        scale_noise(buffers.noise, buffers.counts, at, common, noise.lrs_variance, per_step, noise.adc_variance)
+        _count_in_lrs(
+            tile, starts[group], starts[group + 1], stored.masks, pulses.level_words, pulses.squares, buffers.counts,
+            buffers.factors,
+        )  # fmt: skip
+    _draw_group(
+        tile, group, (group * noise.channels + noise.channel) * _AT_ONCE, vector, noise.key, pulses.squared_rows,
+        buffers.counts, noise.hrs_variance, noise.lrs_variance, noise.adc_variance, per_step, buffers.noise,
+    )  # fmt: skip
 
 
 @inlined
-def _count_in_lrs(tile: int, v: int, first: int, last: int, masks: Any, pulses: Any, counts: Any, factors: Any) -> None:
-    """Add up the cells in LRS on the driven rows of a group, times the squared levels of the drivers.
+def _draw_group(
+    tile: int,
+    group: int,
+    position: int,
+    vector: int,
+    key: Any,
+    squared_rows: Any,
+    counts: Any,
+    hrs_variance: Any,
+    lrs_variance: Any,
+    adc_variance: Any,
+    per_step: Any,
+    out: Any,
+) -> None:
+    """Draw and scale the numbers of all vectors.
+
+    It takes single arrays, and has the loop over the vectors inside, because each array of an argument costs an atomic
+    increment of a reference count per call: for a call per vector this takes as long as the numbers.
 
     Args:
         tile: index of the tile.
-        v: index of the vector in `pulses`.
-        first: first storage row of the group.
-        last: end of the group's storage rows (exclusive).
-        masks: see `StoredCells`.
-        pulses: the `Pulses` of the vectors.
-        counts: [16 conversions] int32; updated.
-        factors: [2] int32; overwritten.
+        group: index of the group of rows.
+        position: word 1 of the counters of the first four conversions.
+        vector: number of the first vector.
+        key: [2] uint64.
+        squared_rows: see `Pulses`.
+        counts: see `NoiseBuffers`.
+        hrs_variance: see `ReadNoise`.
+        lrs_variance: see `ReadNoise`.
+        adc_variance: see `ReadNoise`.
+        per_step: ADC steps per step of conductance, [16] float32.
+        out: `noise` of `NoiseBuffers`; overwritten.
     """
-    words = pulses.level_words
-    conversions, levels, row_words = words.shape[1], words.shape[2], words.shape[3]
-    for level in range(levels):
-        factors[0] = factors[1] = pulses.squares[level]
-        at = (v * conversions * levels + level) * row_words + first // WORD
-        add_counts(counts, factors, masks, tile, words, at, levels * row_words, conversions, first, last)
+    conversions = squared_rows.shape[2]
+    for v in range(squared_rows.shape[0]):
+        number, first = vector + v, v * conversions * LANES
+        # Four conversions are drawn at once: what is drawn beyond the last one is where the next vector's come.
+        for four in range((conversions + _AT_ONCE - 1) // _AT_ONCE):
+            at = first + four * _AT_ONCE * LANES
+            draw_normals(out, at, tile * LANES, position + four, number, number >> 32, key)
+        for conversion in range(conversions):
+            common = np.float32(squared_rows[v, group, conversion]) * hrs_variance
+            scale_noise(out, counts, first + conversion * LANES, common, lrs_variance, per_step, adc_variance)
 
 
 @spliced
-def add_bow(sums: Any, at: int, gain: Any, offset: Any, bow: Any, lowest: Any, highest: Any, noise: Any) -> None:
+def _count_in_lrs(
+    tile: int, first: int, last: int, masks: Any, level_words: Any, squares: Any, counts: Any, factors: Any
+) -> None:
+    """Add up the cells in LRS on the driven rows of a group, times the squared levels of the drivers, for all vectors.
+
+    Args:
+        tile: index of the tile.
+        first: first storage row of the group.
+        last: end of the group's storage rows (exclusive).
+        masks: see `StoredCells`.
+        level_words: see `Pulses`.
+        squares: see `Pulses`.
+        counts: [16 vectors x conversions] int32; updated.
+        factors: [2] int32; overwritten.
+    """
+    levels, row_words = level_words.shape[2], level_words.shape[3]
+    planes = level_words.shape[0] * level_words.shape[1]
+    for level in range(levels):
+        factors[0] = factors[1] = squares[level]
+        at = level * row_words + first // WORD
+        add_counts(counts, factors, masks, tile, level_words, at, levels * row_words, planes, first, last)
+
+
+@spliced
+def add_bow(
+    sums: Any,
+    at: int,
+    gain: Any,
+    offset: Any,
+    bow: Any,
+    lowest: Any,
+    highest: Any,
+    noise: Any,
+    noise_at: int,
+    size: int,
+) -> None:
     """Add the bow of the ADC at the value of each conversion to the noise; the bow is 0 at both ends of the range.
 
     Args:
@@ -145,17 +190,19 @@ def add_bow(sums: Any, at: int, gain: Any, offset: Any, bow: Any, lowest: Any, h
         bow: see `Converters`, [16] float32.
         lowest: lowest code, float32.
         highest: highest code, float32.
-        noise: [16 conversions] float32, ADC steps; updated.
+        noise: float32 array, ADC steps; updated.
+        noise_at: index of the vector's first number in `noise`.
+        size: number of sums.
 
     Reference:
         docs/array.md, eq. (20).
     """
     span = np.float32(1) / (highest - lowest)
-    for i in range(noise.size):
+    for i in range(size):
         lane = i % LANES
-        value = np.float32(sums[at + i]) * gain[lane] + offset[lane] + noise[i]
+        value = np.float32(sums[at + i]) * gain[lane] + offset[lane] + noise[noise_at + i]
         u = min(max((value - lowest) * span, np.float32(0)), np.float32(1))
-        noise[i] += bow[lane] * np.float32(4) * u * (np.float32(1) - u)
+        noise[noise_at + i] += bow[lane] * np.float32(4) * u * (np.float32(1) - u)
 
 
 @spliced
@@ -165,7 +212,7 @@ def convert(
     gain: Any,
     offset: Any,
     noise: Any,
-    noisy: bool,
+    noise_at: int,
     converters: Any,
     weights: Any,
     total: Any,
@@ -178,8 +225,8 @@ def convert(
         at: index of the vector's first sum.
         gain: see `Converters`, [16] float32.
         offset: see `Converters`, [16] float32.
-        noise: float32 array, ADC steps; read only if `noisy`.
-        noisy: whether noise is added.
+        noise: float32 array, ADC steps.
+        noise_at: index of the vector's first number in `noise`; negative means that no noise is added.
         converters: the channel's `Converters`.
         weights: see `Pulses`, [conversions] int32.
         total: weighted sums of codes, [16] int32; overwritten.
@@ -190,12 +237,9 @@ def convert(
     """
     for lane in range(LANES):
         total[lane] = 0
-    for conversion in range(weights.size):
-        here = conversion * LANES
-        convert_lanes(
-            sums, at + here, gain, offset, noise, here if noisy else -1, converters.lowest, converters.highest,
-            weights[conversion], total, outside,
-        )  # fmt: skip
+    convert_lanes(
+        sums, at, gain, offset, noise, noise_at, converters.lowest, converters.highest, weights, total, outside
+    )
 
 
 @spliced

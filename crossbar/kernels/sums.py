@@ -22,10 +22,10 @@ from crossbar.kernels.lanes import (
     add_counts_4_of_1,
     add_counts_4_of_2,
     add_entries,
-    add_masked,
     build_table,
     prefetch,
 )
+from crossbar.kernels.masked_sums import add_masked
 
 PHASE = 128
 """Rows whose tables are in use together: 32 tables of 1 KiB leave space for the indices in an L1 cache of 48 KiB."""

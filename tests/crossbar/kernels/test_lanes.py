@@ -18,7 +18,6 @@ from crossbar.kernels.lanes import (
     add_counts_4_of_1,
     add_counts_4_of_2,
     add_entries,
-    add_masked,
     build_table,
     convert_lanes,
 )
@@ -73,28 +72,6 @@ def test_entries_are_looked_up_and_added(count: int, at: int, first: int, seed: 
 
 
 @njit
-def masked(sums: Any, at: int, cells: Any, first: int, masks: Any, place: int, rows: int) -> None:
-    add_masked(sums, at, cells, first, masks, place, rows)
-
-
-@pytest.mark.parametrize("dtype", [np.int16, np.int32])
-@pytest.mark.parametrize(("at", "first", "place", "rows"), [(0, 0, 0, 8), (16, 5, 3, 12), (3, 32, 8, 0)])
-def test_rows_under_eight_planes_are_summed(dtype: Any, at: int, first: int, place: int, rows: int) -> None:
-    generator = np.random.default_rng(rows)
-    bounds = np.iinfo(dtype)
-    cells = generator.integers(bounds.min // 16, bounds.max // 16, 300).astype(dtype)
-    planes = -generator.integers(0, 2, 200).astype(np.int16)
-    sums = np.full(at + 150, 7, np.int32)
-    masked(sums, at, cells, first, planes, place, rows)
-    for plane in range(8):
-        for lane in range(LANES):
-            chosen = [int(cells[first + 16 * row + lane]) for row in range(rows) if planes[place + 8 * row + plane]]
-            assert sums[at + 16 * plane + lane] == sum(chosen)
-    assert (sums[:at] == 7).all()
-    assert (sums[at + 128 :] == 7).all()
-
-
-@njit
 def counts(which: int, sums: Any, at: int, factors: Any, masks: Any, first: int, minus: int, words: Any, place: int,
            stride: int, count: int) -> None:  # fmt: skip
     if which == 0:
@@ -131,38 +108,49 @@ def test_ones_in_plane_and_mask_are_counted(which: int, at: int, first: int, pla
 
 
 @njit
-def convert(sums: Any, at: int, gain: Any, offset: Any, noise: Any, noise_at: int, low: Any, high: Any, weight: Any,
+def convert(sums: Any, at: int, gain: Any, offset: Any, noise: Any, noise_at: int, low: Any, high: Any, weights: Any,
             totals: Any, outside: Any) -> None:  # fmt: skip
-    convert_lanes(sums, at, gain, offset, noise, noise_at, low, high, weight, totals, outside)
+    convert_lanes(sums, at, gain, offset, noise, noise_at, low, high, weights, totals, outside)
 
 
 @settings(max_examples=scaled(50, 2000))
 @given(
     seed=st.integers(0, 9999), at=st.integers(0, 9), noise_at=st.integers(-1, 5), bits=st.integers(1, 16),
-    weight=st.sampled_from((1, 8, 64, -128)), one_sided=st.booleans(),
+    weights=st.lists(st.sampled_from((1, 8, 64, -128)), max_size=9), one_sided=st.booleans(),
 )  # fmt: skip
-def test_sums_are_converted(seed: int, at: int, noise_at: int, bits: int, weight: int, one_sided: bool) -> None:
+def test_sums_are_converted(seed: int, at: int, noise_at: int, bits: int, weights: list[int], one_sided: bool) -> None:
     """Halves round up, and what is out of range is held at its end and counted."""
     generator = np.random.default_rng(seed)
-    sums = generator.integers(-(2**22), 2**22, 30).astype(np.int32)
+    sums = generator.integers(-(2**22), 2**22, 170).astype(np.int32)
     sums[at] = 2048 * int(generator.integers(-9, 9))  # ties, with the gain of 2^-12
     gain = generator.choice([2.0**-12, 2.0**-10, 0.001], 16).astype(np.float32)
     gain[0] = np.float32(2.0**-12)
     offset = np.float32(generator.normal(0, 1, 16) * generator.integers(0, 2))
-    noise = generator.normal(0, 1, 30).astype(np.float32)
+    noise = generator.normal(0, 1, 170).astype(np.float32)
     low, high = (0, 2**bits - 1) if one_sided else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
     totals, outside = generator.integers(-9, 9, (2, 16)).astype(np.int32)
     expected, out = totals.copy(), outside.copy()
-    for lane in range(LANES):
-        value = np.float32(sums[at + lane]) * gain[lane] + offset[lane]
-        if noise_at >= 0:
-            value = value + noise[noise_at + lane]
-        code = np.floor(value + np.float32(0.5))
-        kept = min(max(code, low), high)
-        expected[lane] += int(kept) * weight
-        out[lane] += kept != code
+    for run, weight in enumerate(weights):
+        for lane in range(LANES):
+            value = np.float32(sums[at + 16 * run + lane]) * gain[lane] + offset[lane]
+            if noise_at >= 0:
+                value = value + noise[noise_at + 16 * run + lane]
+            code = np.floor(value + np.float32(0.5))
+            kept = min(max(code, low), high)
+            expected[lane] += int(kept) * weight
+            out[lane] += kept != code
     convert(
-        sums, at, gain, offset, noise, noise_at, np.float32(low), np.float32(high), np.int32(weight), totals, outside
+        sums,
+        at,
+        gain,
+        offset,
+        noise,
+        noise_at,
+        np.float32(low),
+        np.float32(high),
+        np.array(weights, np.int32),
+        totals,
+        outside,
     )
     np.testing.assert_array_equal(totals, expected)
     np.testing.assert_array_equal(outside, out)
