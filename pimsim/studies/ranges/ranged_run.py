@@ -39,7 +39,7 @@ PROBE = 1 + 2.0**-10
 """Factor on numbers that finds the components that they change."""
 
 WIDE_PROBE = 1.5
-"""Factor on numbers that finds whether they change the sizes of shares, which are whole numbers, or counts of actions."""
+"""Factor on numbers that finds whether they change sizes of shares, which are whole numbers, or counts of actions."""
 
 
 class _OpTimes(NamedTuple):
