@@ -18,6 +18,7 @@ from pimsim.hardware.matrix_tile import TileKind
 from pimsim.hardware.memory import Memory
 from pimsim.hardware.mesh import Mesh
 from pimsim.hardware.near_memory import NearMemory
+from pimsim.hardware.prediction import Prediction
 from pimsim.hardware.registry import UNNAMED, build_component, naming
 from pimsim.hardware.sram_cim import SramCim
 from pimsim.hardware.systolic import Systolic
@@ -43,6 +44,7 @@ class Machine:
         host: Host processor; None if the chip runs its trace without one.
         near_memory: Units at the memory that compute attention; None for a memory without them.
         sram_cim: Macros that compute attention; None for a machine without them.
+        prediction: Unit that chooses the scores that these macros compute; None if they compute all.
         kv_tiers: Tiers of the KV cache other than the off-chip memory.
     """
 
@@ -58,6 +60,7 @@ class Machine:
     host: Host | None
     near_memory: NearMemory | None = None
     sram_cim: SramCim | None = None
+    prediction: Prediction | None = None
     kv_tiers: tuple[KvTier, ...] = ()
     _energies_j: dict[str, float] = field(default_factory=dict, init=False, repr=False, compare=False)
     known_steps: dict[str, dict[Any, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -74,7 +77,7 @@ class Machine:
             An iterator over all components that are not None.
         """
         on_each_chip = (self.systolic, self.tile, self.mesh, self.vector, self.sram, self.memory, self.controller)
-        alone = (self.programming, self.link, self.host, self.near_memory, self.sram_cim)
+        alone = (self.programming, self.link, self.host, self.near_memory, self.sram_cim, self.prediction)
         every = (*on_each_chip, *alone, *self.kv_tiers)
         return (component for component in every if component is not None)
 
@@ -143,6 +146,7 @@ def _build(config: MachineConfig) -> Machine:
         host=host,
         near_memory=NearMemory(config.near_memory, config.memory) if config.near_memory else None,
         sram_cim=SramCim(config.sram_cim) if config.sram_cim else None,
+        prediction=Prediction(config.prediction) if config.prediction else None,
         kv_tiers=tuple(KvTier(each) for each in config.kv_tiers if not each.is_memory),
     )
     if config.outside:
