@@ -107,5 +107,3 @@ class EntryChooser:
         for part in range(codes.shape[-1]):
             total += np.take_along_axis(products[:, :, part], codes[:, None, :, part], axis=-1)
         return total
-
-

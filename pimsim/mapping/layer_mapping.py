@@ -43,6 +43,7 @@ class LayerMapping:
         cache: Tiers in which the KV cache of the layer lies; None for the off-chip memory.
         kept: Entries of a row that are computed, by name of the scores and of the ops on them so far, if not all are.
         coded: Names of the appends so far whose keys are coded for a prediction.
+        of_scores: Ops so far whose outputs are scores or attention weights, on a processor that computes every op.
     """
 
     config: Config
@@ -56,6 +57,7 @@ class LayerMapping:
     cache: LayerCache | None = None
     kept: dict[str, int] = field(default_factory=dict)
     coded: set[str] = field(default_factory=set)
+    of_scores: set[str] = field(default_factory=set)
 
     @property
     def overlapping(self) -> bool:

@@ -59,7 +59,9 @@ def test_kept_entries_by_loops(selection: Selection) -> None:
     rng = np.random.default_rng(4)
     heads, d_head, entries, first = slice(0, 2), SPEC.d_head, 9, 5
     query = rng.normal(size=(2, 3, 4, d_head)).astype(np.float32)
-    keys = Operands(rng.integers(-9, 9, (2, entries, d_head)).astype(np.float32), np.full((2, entries), 0.1, np.float32))
+    keys = Operands(
+        rng.integers(-9, 9, (2, entries, d_head)).astype(np.float32), np.full((2, entries), 0.1, np.float32)
+    )
     scores = rng.integers(-3, 3, (2, 3, 4, entries)).astype(np.float32)  # with ties
     factor = rng.integers(1, 3, (2, 3, 4, 1)).astype(np.float32)
     mask = np.arange(entries) > np.arange(first, first + 4)[:, None]
@@ -71,7 +73,9 @@ def test_kept_entries_by_loops(selection: Selection) -> None:
         relevance = []
         for entry in range(entries):
             if books is None:
-                relevance.append(sum(scores[head, each, token, entry] * factor[head, each, token, 0] for each in range(3)))
+                relevance.append(
+                    sum(scores[head, each, token, entry] * factor[head, each, token, 0] for each in range(3))
+                )
                 continue
             codes = books.nearest(1, heads, keys.values * np.float32(0.1))[head, entry]
             tables = [books.lookup(1, heads, query[:, each], selection.readout)[head, token] for each in range(3)]
