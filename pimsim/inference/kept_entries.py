@@ -1,4 +1,4 @@
-"""Attention over a share of the cached entries: those with the largest scores, or those that a prediction ranks highest.
+"""Attention over a share of the cached entries: those with the largest scores, or those that a prediction prefers.
 
 The query heads of a KV head share the entries, which are ranked by the sum over these heads. Each row keeps a share of
 the entries that its query sees, rounded up; of equal ones the newest.
@@ -9,7 +9,7 @@ Reference:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -36,7 +36,7 @@ class Selection:
 
     kept_share: float
     method: Literal["product_quantised", "exact"] = "product_quantised"
-    codebooks: CodebookFormat = CodebookFormat()
+    codebooks: CodebookFormat = field(default_factory=CodebookFormat)
     readout: Readout = "winner_take_all"
 
     @property

@@ -75,8 +75,8 @@ def selection_notes(selection: Selection | None) -> Iterator[str]:
     form, how = selection.codebooks, "the largest scores"
     if selection.method == "product_quantised":
         how = (
-            f"{form.subspaces} codes of {form.centroids} centroids, {selection.readout.replace('_', '-')}, from keys of "
-            "the calibration text"
+            f"{form.subspaces} codes of {form.centroids} centroids, {selection.readout.replace('_', '-')}, from keys "
+            "of the calibration text"
         )
     yield (
         f"each token attends to {selection.kept_share:.4g} of the entries it sees, chosen by {how} "

@@ -1,4 +1,4 @@
-"""A share of the entries: 100 % has the bits of all entries, decode those of a prompt, and the choice is that of loops."""
+"""A share of the entries: 100 % has the bits of all, a token alone those of a prompt, and loops choose the same."""
 
 from __future__ import annotations
 

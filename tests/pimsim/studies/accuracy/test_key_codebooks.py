@@ -1,4 +1,4 @@
-"""Selection of entries in an evaluation: from the same config as time and energy, with codebooks of the shipped network."""
+"""Selection of entries in an evaluation: from the config of time and energy, with codebooks of the shipped network."""
 
 from __future__ import annotations
 
