@@ -92,7 +92,8 @@ class Codebooks:
         """
         products, step = self.products(layer, heads, vectors)
         lengths = 0.5 * self.steps[layer, heads, None, None] * np.square(self.values[layer, heads]).sum(axis=-1)
-        return np.argmax(step * products - lengths[:, None], axis=-1)
+        winners: NDArray[np.intp] = np.argmax(step * products - lengths[:, None], axis=-1)
+        return winners
 
     def lookup(self, layer: int, heads: slice, queries: Float, readout: Readout) -> Double:
         """Return what queries know of each centroid after the read-out of the arrays.

@@ -92,7 +92,8 @@ class EntryChooser:
     @staticmethod
     def _exact(scores: Float, factor: Float | None) -> NDArray[np.float64]:
         wide = scores.astype(np.float64)
-        return np.add.reduce(wide if factor is None else wide * factor, axis=1)
+        total: NDArray[np.float64] = np.add.reduce(wide if factor is None else wide * factor, axis=1)
+        return total
 
     def _predicted(self, place: tuple[int, slice], query: Float, keys: Operands) -> NDArray[np.float64]:
         """Return the sum of the products that the codes of each key select, [kv_heads, tokens, entries]."""

@@ -95,8 +95,8 @@ class Reference:
             The decoder.
         """
         kv, softmax = self.formats.kv, self.formats.softmax
-        chosen = {"chooser": self.chooser, "observe": observe, "watch": watch}
-        return Decoder(self.network, projector, kv=kv, softmax=softmax, **chosen)
+        chooser = self.chooser
+        return Decoder(self.network, projector, kv=kv, softmax=softmax, chooser=chooser, observe=observe, watch=watch)
 
     def tokens(self, window: Window) -> NDArray[np.int64]:
         """Return the input tokens of a window.
