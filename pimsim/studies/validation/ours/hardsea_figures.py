@@ -62,6 +62,20 @@ def _gain(figure: int) -> Callable[[str], float]:
     return over_gpu
 
 
+def attention_at(share: float) -> tuple[float, float, float]:
+    """Return what the attention of a token costs if a share of the entries is kept.
+
+    Args:
+        share: The share.
+
+    Returns:
+        Seconds, joules, and the fraction of all multiply-accumulates of the token that are computed.
+    """
+    result = _run("hardsea", f"machine.prediction.kept_share={share}")
+    summary = result.summary()
+    return *_cost(result, "attention"), summary["computed_macs"] / summary["macs"]
+
+
 @cache
 def _perplexity(*settings: str) -> float:
     """Return the perplexity of the exact model with the shipped network, per character."""
