@@ -20,6 +20,7 @@ _DATA = Path(__file__).parent / "data"
 
 GROUPS = (
     *("paper", "systolic", "tiles", "arrays", "macros", "sram", "logic", "memory", "workloads", "queueing"),
+    "devices",
     "hardsea",
 )
 """Groups of rows, in the order of the table."""
