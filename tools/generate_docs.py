@@ -28,6 +28,7 @@ from tools.docs_generator import (
     corrections_page,
     data_flow,
     energy_evidence,
+    hardsea_page,
     kv_quality_page,
     kv_tiers_page,
     macros_page,
@@ -79,6 +80,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/validation.md": trust.SECTIONS,
     "docs/accuracy.md": accuracy_page.SECTIONS,
     "docs/kv-quality.md": kv_quality_page.SECTIONS,
+    "docs/baselines.md": {**hardsea_page.SECTIONS},
     "docs/contention.md": contention_page.SECTIONS,
     "docs/technology.md": technology_page.SECTIONS,
     "docs/corrections.md": corrections_page.SECTIONS,
@@ -99,7 +101,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
 LONGEST = ("network-variants", "network-variants-published", "macro-ranges", *wall_page.LONGEST)
 """Parts that simulate fourteen meshes, 400 samples of every macro, or long prompts; they take as long as all others."""
 
-TESTED_ELSEWHERE = ("validation", *trust.SECTIONS, "variants", "implied")
+TESTED_ELSEWHERE = ("validation", *trust.SECTIONS, "hardsea-figures", "variants", "implied")
 """Parts that tests compare which compute their rows anyway: `tests.support.generated_parts`."""
 
 

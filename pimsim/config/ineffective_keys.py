@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from pimsim.config.attention_rules import ATTENTION_RULES
+from pimsim.config.attention_rules import ATTENTION_RULES, PREDICTION_NUMBERS
 from pimsim.config.circuit_rules import CIRCUIT_RULES, CIRCUITS_OF_RUNS
 from pimsim.config.kv_rules import KV_RULES
 from pimsim.config.kv_tier_rules import KV_TIER_RULES
@@ -28,6 +28,10 @@ _NUMERICS = (
     *(f"{_ADC}.{key}" for key in ("range_coverage", "offset_lsb", "gain_error", "inl_lsb", "noise_lsb")),
     "machine.crossbar.pair.noise.read.",
     "machine.crossbar.pair.noise.telegraph.",
+)
+_UNTIMED = (
+    (_NUMERICS, "only the estimate of noise depends on it; pimsim array and pimsim accuracy compute with it"),
+    (PREDICTION_NUMBERS, "it changes which entries are kept, not how many; pimsim accuracy computes with it"),
 )
 _LENGTHS = ("workload.context_length", "workload.prompt_length", "workload.new_tokens")
 
@@ -267,7 +271,7 @@ ELSEWHERE: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = {
     "run": (
         (("serving.",), "pimsim serve reads it"),
         (("accuracy.",), "pimsim accuracy reads it"),
-        (_NUMERICS, "only the estimate of noise depends on it; pimsim array and pimsim accuracy compute with it"),
+        *_UNTIMED,
     ),
     "serve": (
         (
@@ -275,7 +279,7 @@ ELSEWHERE: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = {
             "requests have lengths of their own, and serving.max_batch limits the batch",
         ),
         (("accuracy.",), "pimsim accuracy reads it"),
-        (_NUMERICS, "only the estimate of noise depends on it; pimsim array and pimsim accuracy compute with it"),
+        *_UNTIMED,
     ),
     "array": (
         (
@@ -288,7 +292,7 @@ ELSEWHERE: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = {
                     f"machine.{each}."
                     for each in ("chips", "systolic", "mesh", "controller", "vector", "sram", "memory")
                 ),
-                *("machine.near_memory", "machine.near_memory.", "machine.sram_cim", "machine.sram_cim."),
+                *(f"machine.{each}{dot}" for each in ("near_memory", "sram_cim", "prediction") for dot in ("", ".")),
                 *("machine.roofline", "machine.roofline."),
                 *(f"machine.crossbar.{each}." for each in ("digital", "pe_buffer", "tile_buffer", "staging")),
                 *("machine.crossbar.banks", "machine.crossbar.tile_outputs", "machine.host", "machine.kv_tiers"),
@@ -354,11 +358,8 @@ def keys_of_other_commands(command: str, keys: Iterable[str]) -> dict[str, str]:
     Returns:
         Reason for each such key, by key.
     """
-    found: dict[str, str] = {}
-    for names, reason in ELSEWHERE.get(command, ()):
-        rule = Rule(names, lambda config: "", ())
-        found |= {key: reason for key in keys if rule.names(key)}
-    return found
+    rules = ((Rule(names, lambda config: "", ()), reason) for names, reason in ELSEWHERE.get(command, ()))
+    return {key: reason for rule, reason in rules for key in keys if rule.names(key)}
 
 
 def readers_of(key: str) -> tuple[str, ...]:

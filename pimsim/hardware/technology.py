@@ -240,7 +240,7 @@ def _node_notes(machine: MachineConfig, to_nm: float) -> Iterator[str]:
     if computed := ", ".join(each.name for each in buffers if each.is_fitted):
         yield f"null figures of SRAM computed at {to_nm:g} nm: {computed}; CACTI 7"
     kept = "clocks" if machine.crossbar is None else "clocks, cells, wires of arrays, ADCs and DACs"
-    if machine.near_memory is not None or machine.sram_cim is not None:
+    if any(each is not None for each in (machine.near_memory, machine.sram_cim, machine.prediction)):
         kept = f"{kept.replace(' and ', ', ')} and units of attention at memory or in SRAM"
     mixed = "" if machine.crossbar is None else ": the chip mixes nodes"
     yield f"not scaled to {to_nm:g} nm: {kept} keep their values{mixed}"

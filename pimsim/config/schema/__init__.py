@@ -27,6 +27,7 @@ from pimsim.config.schema.digital_section import (
 )
 from pimsim.config.schema.kv_tier_section import KvPlacementConfig, KvTierConfig
 from pimsim.config.schema.memory_section import DramConfig, InterfacesConfig, MemoryConfig
+from pimsim.config.schema.prediction_section import PredictionConfig
 from pimsim.config.schema.processor_section import PROCESSOR, PROCESSORS
 from pimsim.config.schema.quantities import (
     Area,
@@ -98,6 +99,7 @@ __all__ = [
     "PlacementOrder",
     "Positive",
     "Power",
+    "PredictionConfig",
     "ReplicasConfig",
     "RooflineConfig",
     "Section",

@@ -21,6 +21,7 @@ from pimsim.config.schema.digital_section import (
 )
 from pimsim.config.schema.kv_tier_section import KvTierConfig
 from pimsim.config.schema.memory_section import MemoryConfig
+from pimsim.config.schema.prediction_section import PredictionConfig
 from pimsim.config.schema.processor_section import PROCESSORS, config_problems, machine_problems
 from pimsim.config.schema.quantities import Node, Section
 from pimsim.config.schema.roofline_section import RooflineConfig
@@ -72,6 +73,10 @@ class MachineConfig(Section):
     )
     sram_cim: SramCimConfig | None = Field(
         description="compute-in-memory macros that compute attention with mapping.attention=sram_cim"
+    )
+    prediction: PredictionConfig | None = Field(
+        description="unit that predicts which scores matter, so that the macros of sram_cim compute only these "
+        "(docs/baselines.md)"
     )
     kv_tiers: Annotated[tuple[KvTierConfig, ...], Field(max_length=8, strict=False)] = Field(
         description="tiers of memory that hold the KV cache, from the nearest to the farthest; mapping.kv_tiers places "
@@ -220,6 +225,19 @@ class Config(Section):
             raise ValueError(
                 f"mapping.attention is {unit!r}, whose units read the KV cache where it lies, but machine.kv_tiers "
                 "divides it over tiers; set kv_tiers to [], or attention to systolic"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _prediction_sees_all_attention(self) -> Config:
+        if (
+            self.machine.prediction
+            and self.mapping.attention == "sram_cim"
+            and self.workload.kv.keep == "heavy_hitters"
+        ):
+            raise ValueError(
+                "workload.kv.keep=heavy_hitters adds up the attention that every entry gets, but "
+                "machine.prediction leaves out entries; set keep to another policy, or prediction to null"
             )
         return self
 

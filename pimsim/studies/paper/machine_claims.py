@@ -20,7 +20,7 @@ from pimsim.config.loading import load_config
 from pimsim.engine import Memo
 from pimsim.results.run_result import RunResult
 from pimsim.simulation import simulate
-from pimsim.studies.paper.claims import CLAIMS, Claim, Measured
+from pimsim.studies.paper.claims import CLAIMS, HARDSEA_DOUBT, Claim, Measured
 from pimsim.studies.paper.comparison_table import Row, Table
 from pimsim.studies.paper.corrected_accounting import Corrected
 from pimsim.studies.paper.paper_runs import Study
@@ -72,10 +72,6 @@ AS_PUBLISHED = "as published"
 
 FIGURES = ("gops", "gops_per_w")
 PERCENTILES = (2.5, 97.5)
-HARDSEA_DOUBT = (
-    "the printed 3.2 GOPS of HARDSEA are in doubt: its abstract claims the throughput of accelerators that have two "
-    "orders of magnitude more (A3 221, SpAtten 360 GOP/s), and no public source says what the 3.2 count"
-)
 TRANSPIM_BOUND = "the printed value of TransPIM is an upper bound: all its variants stay below 200 GOPS/W"
 
 Samples = Mapping[str, NDArray[np.float64]]

@@ -27,6 +27,8 @@ from tests.support.closeness import near
 SMALL = {"workload.model": "gpt2-small", "workload.context_length": 24, "workload.prompt_length": 8}
 MESH, PAIR, ADC = "machine.mesh", "machine.crossbar.pair", "machine.crossbar.pair.adc"
 REFUSING = load_config("pim-llm-sram-attention", ["machine.sram_cim.overflow=refuse"]).machine.model_dump()["sram_cim"]
+HARDSEA = load_config("hardsea").machine.model_dump()
+PREDICTING = {f"machine.{key}": HARDSEA[key] for key in ("sram_cim", "prediction")} | {"mapping.attention": "sram_cim"}
 PROCESSOR = {
     "mapping.projections": "processor",
     "mapping.attention": "processor",
@@ -48,6 +50,8 @@ SITUATIONS: tuple[Mapping[str, Any], ...] = (
     {"workload.kv.key_bits": 16, "workload.kv.value_bits": 16, "serving.speculation.method": "ngram"},
     {f"{PAIR}.lines": CHARGED, f"{PAIR}.sensing.mode": "voltage"},
     {"machine.sram_cim": REFUSING, "mapping.attention": "sram_cim"},
+    {**PREDICTING, "machine.prediction.method": "exact", "machine.prediction.readout": "adc"},
+    {**PREDICTING, "machine.prediction.readout": "winner_take_all"},
     {"machine.kv_tiers": [{"preset": "sram"}, {"preset": "ssd"}]},
     {"machine.kv_tiers": [{"preset": "sram"}, {"preset": "ssd"}], "mapping.kv_tiers.place": "layer"},
     {"machine.kv_tiers": [{"preset": "ssd"}], "schedule": "dataflow"},
