@@ -26,8 +26,8 @@ class TransPimConfig(Section):
         "of the ring; bus: read once and written into each bank over the data bus of the (pseudo-)channel"
     )
     weights: Literal["streamed", "resident"] = Field(
-        description="mapping=tokens. streamed: the memory holds one copy, and the banks that compute an op for several "
-        "tokens receive the weights for each op; resident: each bank already has all weights that it needs"
+        description="streamed: the memory holds one copy of the weights, and the banks that compute an op for several "
+        "tokens receive them for each op; resident: each bank already has all weights that it needs"
     )
     idle_banks: Literal["split", "idle"] = Field(
         description="mapping=tokens: an op with fewer tokens than banks. split: several banks share a token, each "
