@@ -240,8 +240,10 @@ class TransPim(SingleUnit):
 
     def _moved_ps(self, work: BankWork, items: int) -> int:
         """Return the time in which the banks of a bus receive the operands of a round in turn; eq. (T11)."""
-        bursts = ceil_div(items * work.moved_bits, 8 * self.dram.burst_bytes)
         used = sum(part.banks for part in work.parts)
+        if self.config.operand_path == "host":
+            return to_ps(2 * used * ceil_div(items * work.moved_bits, 8) / self.config.host_bandwidth_bytes_per_s)
+        bursts = ceil_div(items * work.moved_bits, 8 * self.dram.burst_bytes)
         sharing = min(self.banks_per_bus, ceil_div(used, self.banks // self.banks_per_bus))
         return to_ps(bursts * 2 * sharing * self.dram.burst_s)
 
@@ -258,12 +260,17 @@ class TransPim(SingleUnit):
         if self.config.units == "in_memory":
             bits = self._tree_bits(work)
             half = max(1, self.dram.row_bytes // self.dram.burst_bytes // 2)
-            shift_s = 2 * self.row_s(half, self.config.rows_at_once)  # half of a row is read, and written elsewhere
+            shift_s = 2 * self.row_s(half, self.config.rows_at_once) if self._shifts else 0.0
             return to_ps(work.sums * bits * (self.config.aap_per_full_add * self.aap_s + shift_s))
         openings = ceil_div(self._groups(items), self.config.acus_per_bank) * work.sum_bits
         at_once = min(self.config.acus_per_bank, self._groups(items))
         columns = ceil_div(self.config.trees * self.config.tree_inputs, 8 * self.dram.burst_bytes)
         return to_ps(work.sums * openings * self.row_s(columns, at_once))
+
+    @property
+    def _shifts(self) -> bool:
+        """Whether half of each row is read, and written into other columns, before the sums of a level."""
+        return self.config.shifts == "columns"
 
     def _groups(self, items: int) -> int:
         """Return the groups of columns that the trees of an ACU add at the same time."""
@@ -278,7 +285,7 @@ class TransPim(SingleUnit):
         counts: Counter[str] = Counter()
         for items, banks in work.parts:
             size = ceil_div(items * work.moved_bits, 8)
-            counts["bus_bit"] += 2 * 8 * size * banks
+            counts[f"{self.config.operand_path}_bit"] += 2 * 8 * size * banks
             counts["activate"] += 2 * ceil_div(size, self.dram.row_bytes) * banks
         return self._named(counts)
 
@@ -303,8 +310,8 @@ class TransPim(SingleUnit):
         for items, banks in work.parts:
             if config.units == "in_memory":
                 bits = work.sums * self._tree_bits(work) * ceil_div(items, row_bits) * banks
-                counts["activate"] += (AAP_ACTIVATIONS * config.aap_per_full_add + 2) * bits
-                counts["column_bit"] += bits * row_bits  # half a row is read, and written
+                counts["activate"] += (AAP_ACTIVATIONS * config.aap_per_full_add + 2 * self._shifts) * bits
+                counts["column_bit"] += bits * row_bits * self._shifts
             elif config.units == "hybrid":
                 full, rest = self._rounds(items)
                 groups = full * self._groups(self.lanes) + self._groups(rest)
@@ -321,13 +328,15 @@ class TransPim(SingleUnit):
         """Return the energies of activations, of bits on their ways, of adder trees and of units at the banks.
 
         Returns:
-            Joules per "activate" (a row), "column_bit", "bus_bit", "link_bit", "tree_bit" and "mac".
+            Joules per "activate" (a row), "column_bit", "bus_bit", "host_bit", "link_bit", "tree_bit" and
+            "mac".
         """
         config = self.config
         return {
             "activate": self.dram.activate_energy_j,
             "column_bit": config.column_energy_j_per_bit,
             "bus_bit": config.bus_energy_j_per_bit,
+            "host_bit": config.host_energy_j_per_bit,
             "link_bit": config.link_energy_j_per_bit,
             "tree_bit": config.tree_energy_j_per_bit,
             "mac": config.mac_energy_j,

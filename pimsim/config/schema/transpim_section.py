@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from pimsim.config.schema.quantities import Area, Clock, Energy, Power, Section
+from pimsim.config.schema.quantities import Area, Clock, Energy, Positive, Power, Section
 
 
 class TransPimConfig(Section):
@@ -24,6 +24,16 @@ class TransPimConfig(Section):
     broadcast: Literal["links", "bus"] = Field(
         description="how weights, keys, values and inputs reach several banks. links: from bank to bank over the links "
         "of the ring; bus: read once and written into each bank over the data bus of the (pseudo-)channel"
+    )
+    operand_path: Literal["bus", "host"] = Field(
+        description="mapping=layers: way of operands to the banks of their products. bus: over the data bus of each "
+        "(pseudo-)channel, all buses at the same time; host: over the link between the memory and its host"
+    )
+    host_bandwidth_bytes_per_s: Positive = Field(le=1e15, description="operand_path=host: rate of that link")
+    shifts: Literal["columns", "none"] = Field(
+        description="units=in_memory: how the two halves of a vector come into the same columns, level by level of a "
+        "tree of sums. columns: one half is read and written over the columns of the bank; none: the summands lie in "
+        "the same columns from the beginning"
     )
     weights: Literal["streamed", "resident"] = Field(
         description="streamed: the memory holds one copy of the weights, and the banks that compute an op for several "
@@ -66,6 +76,9 @@ class TransPimConfig(Section):
         "energy of the memory's timing table"
     )
     bus_energy_j_per_bit: Energy = Field(description="from a bank to the data bus or back, cells included")
+    host_energy_j_per_bit: Energy = Field(
+        description="operand_path=host: from a bank to the host or back, cells included"
+    )
     link_energy_j_per_bit: Energy = Field(description="link of the ring between two banks")
     tree_energy_j_per_bit: Energy = Field(description="addition of one bit in a tree, with its registers")
     acu_area_m2: Area = Field(description="area of an ACU, on the die of the memory")

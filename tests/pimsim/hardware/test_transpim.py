@@ -24,7 +24,8 @@ VARIANTS = {
     "tokens": unit(),
     "tokens, bus, idle banks": unit("broadcast=bus", "idle_banks=idle"),
     "layers": unit("mapping=layers"),
-    "in the cells, tFAW": unit("units=in_memory", "activation=staggered"),
+    "layers over the host": unit("mapping=layers", "operand_path=host"),
+    "in the cells, tFAW": unit("units=in_memory", "shifts=none", "activation=staggered"),
     "units at banks": unit("units=near_bank", "mapping=layers"),
     "16 rows and ACUs": unit("rows_at_once=16", "acus_per_bank=16"),
 }
