@@ -23,7 +23,8 @@ ROUND = (
     *("machine.roofline.peak_int8_ops_per_s=2e12", "machine.roofline.peak_fp16_ops_per_s=1e12"),
     *("machine.roofline.compute_efficiency=0.5", "machine.roofline.bandwidth_efficiency=0.8"),
     *("machine.memory.channels=1", "machine.memory.channel_bandwidth_bytes_per_s=1e12"),
-    *("machine.roofline.overhead_s=2e-6", "machine.roofline.cache_bytes=1000", "machine.roofline.active_w=100"),
+    *("machine.roofline.overhead_s=2e-6", "machine.roofline.cache_bytes=1000", "machine.roofline.tdp_w=200"),
+    "machine.roofline.active_share=0.5",
 )
 """A machine of round numbers: 1 or 0.5 operations per ps, 0.8 bytes per ps."""
 UNITS = {True: gpu(), False: gpu("machine.roofline.fused_attention=false", "machine.roofline.cache_bytes=0")}
