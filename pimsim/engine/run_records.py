@@ -58,6 +58,19 @@ def _add(total: dict[str, int], more: Mapping[str, int]) -> None:
         total[name] = total.get(name, 0) + amount
 
 
+def add_busy_memory(machine: Machine, busy_ps: Counter[str]) -> None:
+    """Add to the busy time of the memory that of the units which work in it or read it themselves.
+
+    Args:
+        machine: The machine.
+        busy_ps: Busy time of each component, picoseconds, by name; changed in place.
+    """
+    if machine.near_memory is not None:  # the banks that its units read are powered, too
+        busy_ps[machine.memory.name] += busy_ps[machine.near_memory.name]
+    if machine.processor is not None:  # it reads the memory itself, and keeps it powered as long as it works
+        busy_ps[machine.memory.name] += busy_ps[machine.processor.name]
+
+
 def component_records(
     config: Config, machine: Machine, tiles_available: int, outcome: EngineRun, program: Program
 ) -> Iterator[ComponentRecord]:
@@ -79,10 +92,7 @@ def component_records(
         busy_ps[activity.component] += outcome.profiles[activity.profile].busy_ps * block.repeat
     sram = machine.sram.name
     busy_ps[sram] = max(busy_ps[sram], program.port_busy_ps(outcome.latency_ps))
-    if machine.near_memory is not None:  # the banks that its units read are powered, too
-        busy_ps[machine.memory.name] += busy_ps[machine.near_memory.name]
-    if machine.processor is not None:  # it reads the memory itself, and keeps it powered as long as it works
-        busy_ps[machine.memory.name] += busy_ps[machine.processor.name]
+    add_busy_memory(machine, busy_ps)
     for tier in machine.kv_tiers:
         # Copies for a prefetch have a port of their own, so that accesses overlap in time.
         busy_ps[tier.name] = min(busy_ps[tier.name], config.machine.chips.count * outcome.latency_ps)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from pimsim.base.errors import WorkloadInputError
 from pimsim.config.schema import Config
 from pimsim.engine import Memo, run
-from pimsim.engine.run_records import component_records
+from pimsim.engine.run_records import add_busy_memory, component_records
 from pimsim.hardware.component import Component
 from pimsim.hardware.leakage import gating_of, leakage_energy_j
 from pimsim.hardware.machine import Machine, build_machine
@@ -253,6 +253,7 @@ class RangedRun:
             latency_ps += repeat * op_ps
         sram = machine.sram.name
         busy_ps[sram] = max(busy_ps[sram], program.port_busy_ps(latency_ps))
+        add_busy_memory(machine, busy_ps)
         return _Times(latency_ps, busy_ps, tuple(ops))
 
     def _ops(self, times: _Times) -> tuple[OpRecord, ...]:
