@@ -30,6 +30,8 @@ CASES: dict[str, tuple[str, list[str], Mapping[str, object]]] = {
     "tpu": ("tpu-llm", [SMALL], {}),
     "prefill": ("pim-llm", [SMALL, "workload.phase=prefill", "workload.prompt_length=16"], {}),
     "28 nm": ("pim-llm", [SMALL, "machine.technology_nm=28", "leakage_gating=ungated"], {}),
+    "units at banks": ("pim-llm-near-memory", [SMALL], {}),
+    "banks that compute": ("transpim", [SMALL], {}),
     "clocks": ("pim-llm", [SMALL], CLOCKS),
     "swap": ("pim-llm", [SMALL, "mapping.provisioning=swap"], {}),
     "chips": (
