@@ -98,8 +98,11 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     },
 }
 
-LONGEST = ("network-variants", "network-variants-published", "macro-ranges", *wall_page.LONGEST)
-"""Parts that simulate fourteen meshes, 400 samples of every macro, or long prompts; they take as long as all others."""
+LONGEST = (
+    *("network-variants", "network-variants-published", "macro-ranges", "study-machine-ranges"),
+    *wall_page.LONGEST,
+)
+"""Parts that simulate fourteen meshes, samples of many machines, or long prompts; they take as long as all others."""
 
 TESTED_ELSEWHERE = ("validation", *trust.SECTIONS, "hardsea-figures", "variants", "implied")
 """Parts that tests compare which compute their rows anyway: `tests.support.generated_parts`."""

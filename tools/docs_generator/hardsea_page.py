@@ -59,7 +59,10 @@ def parts_of_keys() -> str:
     ways = ("adc", "winner_take_all")
     return table(
         ("parts of a key", *(WAYS[way] for way in ways)),
-        ([str(parts), *(f"{found[parts, way]:.3f}" for way in ways)] for parts in dict.fromkeys(part for part, _ in found)),
+        (
+            [str(parts), *(f"{found[parts, way]:.3f}" for way in ways)]
+            for parts in dict.fromkeys(part for part, _ in found)
+        ),
         right=range(3),
     )
 
