@@ -21,6 +21,7 @@ _DATA = Path(__file__).parent / "data"
 GROUPS = (
     *("paper", "systolic", "tiles", "arrays", "macros", "sram", "logic", "memory", "workloads", "queueing"),
     "devices",
+    "transpim",
 )
 """Groups of rows, in the order of the table."""
 

@@ -26,6 +26,7 @@ _OURS: Mapping[str, str] = {
     "workloads": "model_sizes",
     "queueing": "queue_waits",
     "devices": "device_speeds",
+    "transpim": "transpim_points",
 }
 """Module of `pimsim.studies.validation.ours` that computes each group; imported when a row of it is needed."""
 
