@@ -162,6 +162,11 @@ def _vectors(share: OpShare) -> int:
     return sum(each * count for each, count in share.loads)
 
 
+def _used_once(share: OpShare) -> bool:
+    """Whether each matrix, such as that of an expert, has one vector."""
+    return share.loads[0][0] == 1
+
+
 def _weight_bits(share: OpShare) -> int:
     """Return the bits of a weight in the cells: those in which the memory stores it."""
     if share.kind != "projection":
@@ -180,7 +185,7 @@ def _spread(config: TransPimConfig, banks: int, share: OpShare) -> BankWork:
     """
     sums = max(1, share.macs // share.inputs)
     work = _product_work(share, divide(sums, banks, share.inputs))
-    in_place = share.kind == "projection" and (_vectors(share) == 1 or config.weights == "resident")
+    in_place = share.kind == "projection" and (_used_once(share) or config.weights == "resident")
     return replace(work, moved_bits=share.input_bits + (0 if in_place else work.bits[1]))
 
 
@@ -196,7 +201,7 @@ def _projection(config: TransPimConfig, banks: int, share: OpShare) -> BankWork:
         parts = tuple(Part(items, tokens * number) for items, number in divide(outputs, group, inputs))
         used = sum(part.banks for part in parts)
         passing = [Passing(ceil_div(share.input_bytes, tokens) * min(tokens, used), used)]
-    in_place = group > 1 and tokens == 1  # each bank computes with the weights that it stores
+    in_place = group > 1 and _used_once(share)  # each bank computes with the weights that it stores
     if config.weights == "streamed" and not in_place:
         passing.append(Passing(share.weight_bytes, used))
     return replace(_product_work(share, parts), passing=tuple(passing), layout_vectors=ceil_div(tokens, used))

@@ -11,7 +11,7 @@ from functools import cache
 from pimsim.config.loading import load_config
 from pimsim.hardware.machine import build_machine
 from pimsim.hardware.op_share import OpShare
-from pimsim.hardware.transpim import TransPim
+from pimsim.hardware.transpim import AAP_ACTIVATIONS, TransPim
 from pimsim.results.run_result import RunResult
 from pimsim.simulation import simulate
 from pimsim.steps.step_tree import action_counts, duration_ps, steps
@@ -113,18 +113,18 @@ def _sums(label: str) -> tuple[float, float]:
     return duration_ps(last), energy_j
 
 
-def _acu(label: str) -> float:
-    quantity = ("time", "energy").index(label)
-    return _sums("units=in_memory")[quantity] / _sums("")[quantity]
+def _acu(quantity: int) -> Callable[[str], float]:
+    """Return the function from a label to the ratio of sums in cells to those of the ACU; 0: time, 1: energy."""
+    return lambda label: _sums(f"units=in_memory, {label}")[quantity] / _sums("")[quantity]
 
 
 def _share(label: str) -> float:
     """Return a fraction of the time of an encoder with layers and sums in the cells, percent."""
-    run = _run("transpim-layer", (*ENCODER, "machine.transpim.units=in_memory"))
-    if label == "movement":
+    run = _run("transpim-layer", (*ENCODER, "machine.transpim.units=in_memory", *_settings(label)))
+    if label.startswith("movement"):
         return 100 * run.parts_ps["communication"] / run.latency_ps
     products = run.macs / (_processor().peak_ops_per_s / 2) / run.latency_s
-    if label == "arithmetic":
+    if label.startswith("arithmetic"):
         return 100 * products
     return 100 * (run.parts_ps["processor"] / run.latency_ps - products)
 
@@ -134,8 +134,8 @@ def _area_mm2(label: str) -> float:
 
 
 def _area_share(label: str) -> float:
-    dies = 1 if label.startswith("one die") else DIES
-    return 100 * _area_mm2(label) * 1e-6 / (dies * DIE_M2)
+    dram_m2 = {"one die": DIE_M2, "eight dies": DIES * DIE_M2, "printed": 2.15e-6 / 0.04}[label]
+    return 100 * _area_mm2("") * 1e-6 / dram_m2
 
 
 def _gpu(quantity: Callable[[RunResult], float]) -> Callable[[str], float]:
@@ -149,7 +149,11 @@ def _gpu(quantity: Callable[[RunResult], float]) -> Callable[[str], float]:
 
 
 def _gops_per_w(label: str) -> float:
-    """Return GOPS/W of a decode step of GPT-2 medium with two operations per product, as TransPIM's peers count."""
+    """Return GOPS/W of a decode step of GPT-2 medium with two operations per product."""
+    if label == "every column in use":
+        processor = _processor()
+        per_column = processor.action_energies_j()["activate"] / processor.lanes
+        return 2 / (AAP_ACTIVATIONS * 64 * processor.config.aap_per_full_add * per_column) / 1e9
     more = [each if "." in each else f"machine.transpim.{each}" for each in label.split(", ") if "=" in each]
     run = _run("transpim", (*DECODE, *more))
     return 2 * run.macs / run.energy_j / 1e9
@@ -160,19 +164,25 @@ MAKERS: Makers = {
     "transpim-peak-readings": from_labels(_peak_gops),
     "transpim-utilisation": from_labels(_utilisation),
     "transpim-tokens": from_labels(_ratio(ENCODER, _seconds)),
-    "transpim-tokens-fast-units": from_labels(_ratio(ENCODER, _seconds)),
+    "transpim-tokens-host": from_labels(_ratio(ENCODER, _seconds)),
     "transpim-gpt2-time": from_labels(_ratio(DECODE, _seconds)),
     "transpim-gpt2-energy": from_labels(_ratio(DECODE, _joules)),
+    "transpim-gpt2-idle": from_labels(_ratio(DECODE, _seconds)),
     "transpim-gpt2-prompt-time": from_labels(_ratio(PROMPT, _seconds)),
     "transpim-gpt2-prompt-energy": from_labels(_ratio(PROMPT, _joules)),
     "transpim-pim-only": from_labels(_slower),
     "transpim-near-bank": from_labels(_slower),
     "transpim-near-bank-slow": from_labels(_slower),
     "transpim-ring": from_labels(_movement),
-    "transpim-acu": from_labels(_acu),
+    "transpim-acu-time": from_labels(_acu(0)),
+    "transpim-acu-energy": from_labels(_acu(1)),
+    "transpim-acu-energy-stacked": from_labels(_acu(1)),
     "transpim-pim-only-time": from_labels(_share),
+    "transpim-pim-only-time-host": from_labels(_share),
     "transpim-area": from_labels(_area_mm2),
+    "transpim-area-16": from_labels(_area_mm2),
     "transpim-area-share": from_labels(_area_share),
+    "transpim-area-share-own": from_labels(_area_share),
     "transpim-gpu-time": from_labels(_gpu(_seconds)),
     "transpim-gpu-energy": from_labels(_gpu(_joules)),
     "transpim-gpu-slow": from_labels(_gpu(_seconds)),
