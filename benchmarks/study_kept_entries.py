@@ -1,6 +1,6 @@
 """Perplexity of the shipped model by the share of attention that is kept; writes docs/reference/kept-entries.csv.
 
-    python benchmarks/study_kept_entries.py    # evaluates all cases (a minute on one core), and writes the CSV and docs/
+    python benchmarks/study_kept_entries.py    # a minute on one core; writes the CSV and docs/
 
 docs/baselines.md presents the results, beside time and energy of the same config.
 """
@@ -57,7 +57,7 @@ def main() -> None:
         rows.append({"group": group, "line": line, "keys": json.dumps(keys), "perplexity": f"{perplexity(keys):.6g}"})
         print(*rows[-1].values(), file=sys.stderr, flush=True)
     with FILE.open("w", encoding="utf-8", newline="") as file:
-        file.write("# kjv-bitnet with a share of its attention; by benchmarks/study_kept_entries.py (docs/baselines.md).\n")
+        file.write("# kjv-bitnet with a share of its attention: benchmarks/study_kept_entries.py, docs/baselines.md.\n")
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

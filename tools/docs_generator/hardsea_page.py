@@ -17,7 +17,7 @@ WAYS = {"exact": "exact scores", "adc": "codes, ADC", "winner_take_all": "codes,
 
 def figures() -> str:
     """Return the printed values of HARDSEA and ours, a row per switch."""
-    rows = [row for row in trust._rows() if row.reference.group == "hardsea"]  # noqa: SLF001
+    rows = [row for row in trust._rows() if row.reference.group == "hardsea"]
     return table(
         ("what", "switch", "printed", "ours", "ours / printed"),
         (
@@ -45,8 +45,13 @@ def quality() -> str:
     for share in shares:
         seconds, joules, computed = attention_at(share)
         rows.append(
-            [f"{share:.1%}", *(f"{found[way, share]:.3f}" for way in WAYS), f"{computed:.1%}"]
-            + [f"{seconds * 1e6:,.0f} us", f"{joules * 1e6:,.0f} uJ"]
+            [
+                f"{share:.1%}",
+                *(f"{found[way, share]:.3f}" for way in WAYS),
+                f"{computed:.1%}",
+                f"{seconds * 1e6:,.0f} us",
+                f"{joules * 1e6:,.0f} uJ",
+            ]
         )
     head = ("kept", *WAYS.values(), "MACs computed", "time of attention", "energy")
     return table(head, rows, right=range(len(head)))
@@ -60,8 +65,8 @@ def parts_of_keys() -> str:
     return table(
         ("parts of a key", *(WAYS[way] for way in ways)),
         (
-            [str(parts), *(f"{found[parts, way]:.3f}" for way in ways)]
-            for parts in dict.fromkeys(part for part, _ in found)
+            [str(part), *(f"{found[part, way]:.3f}" for way in ways)]
+            for part in dict.fromkeys(each for each, _ in found)
         ),
         right=range(3),
     )

@@ -68,17 +68,17 @@ def test_kept_entries_by_loops(selection: Selection) -> None:
     mask[:, 2] = True
     choosing = chooser(selection)
     hidden = choosing.hidden((1, heads), query, keys, (scores, factor), mask)
-    books = choosing.codebooks
+    codebooks = choosing.codebooks
     for head, token in np.ndindex(2, 4):
         relevance = []
         for entry in range(entries):
-            if books is None:
+            if codebooks is None:
                 relevance.append(
                     sum(scores[head, each, token, entry] * factor[head, each, token, 0] for each in range(3))
                 )
                 continue
-            codes = books.nearest(1, heads, keys.values * np.float32(0.1))[head, entry]
-            tables = [books.lookup(1, heads, query[:, each], selection.readout)[head, token] for each in range(3)]
+            codes = codebooks.nearest(1, heads, keys.values * np.float32(0.1))[head, entry]
+            tables = [codebooks.lookup(1, heads, query[:, each], selection.readout)[head, token] for each in range(3)]
             relevance.append(sum(sum(table[part, codes[part]] for table in tables) for part in range(2)))
         visible = [entry for entry in range(entries) if not mask[token, entry]]
         best = sorted(visible, key=lambda entry: (-relevance[entry], -entry))

@@ -28,8 +28,13 @@ SWITCHES: Mapping[str, tuple[str, ...]] = {
     "attention, 12 % kept": ("machine.prediction.kept_share=0.12",),
     "attention, cache in macros": WHOLE_CACHE,
     "attention, cache in macros, 1,024 lanes, no port": FAST,
+    "the same, GPU without fused attention": FAST,
 }
-"""Settings of `hardsea` by label. The GPU has only what of `LAYERS` is among them."""
+"""Settings of `hardsea` by label. The GPU has only what of `LAYERS` is among them, and what `ON_GPU` says."""
+ON_GPU: Mapping[str, tuple[str, ...]] = {
+    "the same, GPU without fused attention": ("machine.roofline.fused_attention=false",),
+}
+"""Settings of the GPU by label."""
 TOKENS = 256
 """Characters of the held-out text for perplexity: one window."""
 
@@ -41,7 +46,7 @@ def _run(config: str, *settings: str) -> RunResult:
 
 def _cost(result: RunResult, label: str) -> tuple[float, float]:
     """Return seconds and joules: of attention if the label says so, otherwise of everything that the run counts."""
-    if not label.startswith("attention"):
+    if not label.startswith(("attention", "the same")):
         return result.latency_s, result.energy_j
     (item,) = (each for each in result.accounting.counted if each.name == "attention")
     return item.latency_ps / 1e12, item.energy_j
@@ -56,7 +61,7 @@ def _gain(figure: int) -> Callable[[str], float]:
 
     def over_gpu(label: str) -> float:
         settings = SWITCHES[label]
-        gpu = _run(GPU, *(each for each in settings if each in LAYERS))
+        gpu = _run(GPU, *(each for each in settings if each in LAYERS), *ON_GPU.get(label, ()))
         return _cost(gpu, label)[figure] / _cost(_run("hardsea", *settings), label)[figure]
 
     return over_gpu
