@@ -43,6 +43,7 @@ from tools.docs_generator import (
     splitting_page,
     study_page,
     technology_page,
+    transpim_page,
     trust,
     wall_page,
 )
@@ -91,7 +92,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/memory.md": memory_page.SECTIONS,
     "docs/memory-wall.md": wall_page.SECTIONS,
     "docs/ranges.md": ranges_page.SECTIONS,
-    "docs/baselines.md": {**device_page.SECTIONS},
+    "docs/baselines.md": {**device_page.SECTIONS, **transpim_page.SECTIONS},
     "docs/config.md": {
         "confidences": config_pages.confidences,
         "reference": config_pages.config_reference,
@@ -100,8 +101,11 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     },
 }
 
-LONGEST = ("network-variants", "network-variants-published", "macro-ranges", *wall_page.LONGEST)
-"""Parts that simulate fourteen meshes, 400 samples of every macro, or long prompts; they take as long as all others."""
+LONGEST = (
+    *("network-variants", "network-variants-published", "macro-ranges", "study-machine-ranges"),
+    *wall_page.LONGEST,
+)
+"""Parts that simulate fourteen meshes, samples of many machines, or long prompts; they take as long as all others."""
 
 TESTED_ELSEWHERE = ("validation", *trust.SECTIONS, "hardsea-figures", "variants", "implied")
 """Parts that tests compare which compute their rows anyway: `tests.support.generated_parts`."""

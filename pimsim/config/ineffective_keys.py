@@ -19,6 +19,7 @@ from pimsim.config.model_rules import MODEL_RULES
 from pimsim.config.processor_rules import PROCESSOR_RULES
 from pimsim.config.schema import Config
 from pimsim.config.serving_rules import SERVING_RULES
+from pimsim.config.transpim_rules import TRANSPIM_RULES
 
 _ARRAY = "machine.crossbar.pair.array"
 _ADC = "machine.crossbar.pair.adc"
@@ -170,7 +171,7 @@ RULES: tuple[Rule, ...] = (
         _when(_phase("decode"), "workload.phase=decode has no causal mask: its token attends to every entry"),
         ("workload.phase", "workload.trace"),
     ),
-    *(Rule(*each) for each in (*KV_RULES, *MODEL_RULES, *ATTENTION_RULES, *PROCESSOR_RULES)),
+    *(Rule(*each) for each in (*KV_RULES, *MODEL_RULES, *ATTENTION_RULES, *PROCESSOR_RULES, *TRANSPIM_RULES)),
     Rule(
         ("machine.crossbar.banks",),
         _when(

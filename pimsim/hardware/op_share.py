@@ -44,6 +44,7 @@ class OpShare:
             for each KV head and sequence.
         queries: Attention: tokens per sequence whose queries are multiplied.
         heads: Attention: query heads that share a KV head.
+        sequences: Attention: sequences, each with queries and a cache of its own.
         vectors: Other ops: vectors.
         elements: Other ops: elements of a vector.
         passes: Other ops: passes over each vector.
@@ -70,6 +71,7 @@ class OpShare:
     loads: tuple[tuple[int, int], ...] = ()
     queries: int = 0
     heads: int = 0
+    sequences: int = 0
     vectors: int = 0
     elements: int = 0
     passes: int = 0

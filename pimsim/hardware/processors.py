@@ -10,9 +10,11 @@ from pimsim.hardware.component import Component
 from pimsim.hardware.memory import Memory
 from pimsim.hardware.op_share import OpShare
 from pimsim.hardware.roofline import Roofline
+from pimsim.hardware.transpim import TransPim
 
 _BUILDERS: Mapping[str, Callable[[Any, Memory], Component[OpShare]]] = {
     "roofline": Roofline,  # one a line
+    "transpim": TransPim,
 }
 """For each section of `machine` that describes a processor, a function of the section and of the memory."""
 

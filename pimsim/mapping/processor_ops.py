@@ -153,6 +153,7 @@ def _attention(layer: LayerMapping, op: AttentionMatmul) -> OpShare:
         loads=((op.queries_per_kv_head, op.matmuls),),
         queries=op.queries,
         heads=op.heads // op.kv_heads,
+        sequences=op.sequences,
         input_bits=bits,
         cache_bits=op.bits,
         output_bits=out_bits,

@@ -40,6 +40,7 @@ WORKLOADS = {
     "tpu-llm": ("opt-6.7b", 128),
     "tpu-llm-published": ("opt-6.7b", 128),
     **dict.fromkeys(("a100-40gb", "a100-80gb", "h100-pcie", "rtx-3090", "rtx-4090"), ("gpt2-medium", 128)),
+    **dict.fromkeys(("rtx-2080-ti", "transpim", "transpim-layer"), ("gpt2-medium", 128)),
     **dict.fromkeys(("cpu-core-i9-13900k", "cpu-epyc-7v13", "jetson-agx-orin"), ("gpt2-medium", 128)),
 }
 SHAPES = {"gpt2-medium": (24, 1024, 50_257), "opt-6.7b": (32, 4096, 50_272), "gpt2-small": (12, 768, 50_257)}
@@ -98,7 +99,9 @@ def test_a_machine_simulates_as_it_is(name: str) -> None:
     layers, d_model, vocabulary = SHAPES[config.workload.model]
     weights, lm_head = 12 * layers * d_model**2, vocabulary * d_model if config.workload.lm_head else 0
     assert result.macs == weights + lm_head + 2 * layers * d_model * config.workload.context_length
-    if name.startswith("tpu-llm"):
+    if name == "rtx-2080-ti":
+        assert result.weight_bytes == 4 * (weights + lm_head)
+    elif name.startswith(("tpu-llm", "transpim")):
         assert result.weight_bytes == weights + lm_head
     else:
         bits = 1 if name.endswith("-published") or name == "pim-llm-fitted-links" else 2

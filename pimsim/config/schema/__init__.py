@@ -45,6 +45,7 @@ from pimsim.config.schema.quantities import (
 from pimsim.config.schema.roofline_section import RooflineConfig
 from pimsim.config.schema.serving_section import ServingConfig, SpeculationConfig
 from pimsim.config.schema.staging_section import BusConfig, StagingBufferConfig, StagingConfig
+from pimsim.config.schema.transpim_section import TransPimConfig
 from pimsim.config.schema.workload_section import (
     MATRIX_ROLES,
     MAX_CONTEXT_LENGTH,
@@ -114,5 +115,6 @@ __all__ = [
     "TileBufferConfig",
     "TileDigitalConfig",
     "VectorConfig",
+    "TransPimConfig",
     "WorkloadConfig",
 ]

@@ -26,6 +26,7 @@ from pimsim.config.schema.processor_section import PROCESSORS, config_problems, 
 from pimsim.config.schema.quantities import Node, Section
 from pimsim.config.schema.roofline_section import RooflineConfig
 from pimsim.config.schema.serving_section import ServingConfig
+from pimsim.config.schema.transpim_section import TransPimConfig
 from pimsim.config.schema.workload_section import AccuracyConfig, MappingConfig, WorkloadConfig
 
 SCHEMA_VERSION = 2
@@ -85,6 +86,10 @@ class MachineConfig(Section):
     roofline: RooflineConfig | None = Field(
         description="GPU or CPU that computes every op, with mapping.projections=processor and "
         "mapping.attention=processor (docs/baselines.md)"
+    )
+    transpim: TransPimConfig | None = Field(
+        description="DRAM whose banks compute every op, as TransPIM, with mapping.projections=processor and "
+        "mapping.attention=processor; machine.memory needs a timing table (docs/baselines.md)"
     )
 
     def __hash__(self) -> int:

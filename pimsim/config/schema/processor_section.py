@@ -10,6 +10,7 @@ PROCESSOR = "processor"
 
 PROCESSORS: tuple[str, ...] = (
     "roofline",  # one a line
+    "transpim",
 )
 """Sections of `machine` that describe such a processor; at most one of them is given."""
 
@@ -41,6 +42,8 @@ def machine_problems(machine: Any) -> Iterator[str]:
             yield f"{given[0]} computes every op of the machine, so {name} must be {empty}"
     if machine.chips.count > 1:
         yield f"{given[0]} is one processor: chips.count must be 1"
+    if machine.transpim is not None and machine.memory.dram is None:
+        yield "transpim computes in the banks of the memory: memory.dram must be a timing table, as of memory-hbm2-timing"
     if machine.memory.interfaces is not None:
         yield f"{given[0]} has one path to its memory: memory.interfaces must be null"
 

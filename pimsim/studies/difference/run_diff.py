@@ -6,25 +6,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pimsim.base.errors import ResultFileError, WorkloadInputError, printable
+from pimsim.base.file_kinds import RESULTS
 from pimsim.base.files import is_result_file
 from pimsim.config.effective_config import EffectiveValue, effective_values
 from pimsim.config.layers import Overrides
 from pimsim.config.loading import load_config
 from pimsim.config.schema import Config
 from pimsim.results.run_result import RunResult
-from pimsim.results.store import read_git_revision, read_result, result_format
+from pimsim.results.store import FILE, read_git_revision, read_result, result_format
 from pimsim.simulation import simulate
 from pimsim.studies.difference.key_differences import by_key, key_differences, shipped_values
 from pimsim.studies.difference.run_difference import RunDifference, Side
-
-KINDS: Mapping[str, str] = {
-    "pimsim-serving": "a run of pimsim serve",
-    "pimsim-cluster": "a run of pimsim serve with several machines",
-    "pimsim-accuracy": "a study of accuracy",
-    "pimsim-sweep": "the points of a sweep or a search",
-    "pimsim-result": "a run of pimsim run",
-}
-"""What a result file holds, by its format."""
 
 Origins = Callable[[], Mapping[str, EffectiveValue]]
 Source = RunResult | Config | str | Path
@@ -84,11 +76,9 @@ def stored(path: str | Path) -> tuple[Side, Origins]:
         ResultFileError: If the file holds the result of another command, cannot be read, or is not of pimsim.
     """
     kind = result_format(path)
-    if kind in KINDS and kind != "pimsim-result":
-        raise ResultFileError(
-            f"{printable(str(path), 200)}: holds {KINDS[kind]}, and pimsim diff compares the results of pimsim run; "
-            f"{'pimsim results show' if kind == 'pimsim-sweep' else 'pimsim show'} prints each"
-        )
+    if kind in RESULTS and kind != FILE.format:
+        file = printable(str(path), 200)
+        raise ResultFileError(f"{file}: {RESULTS[kind].format(file=file)}; pimsim diff compares results of pimsim run")
     result = read_result(path)
     return Side(str(path), result, read_git_revision(path)), lambda: shipped_values(result.config.name)
 

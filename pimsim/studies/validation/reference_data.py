@@ -22,6 +22,7 @@ GROUPS = (
     *("paper", "systolic", "tiles", "arrays", "macros", "sram", "logic", "memory", "workloads", "queueing"),
     "devices",
     "hardsea",
+    "transpim",
 )
 """Groups of rows, in the order of the table."""
 

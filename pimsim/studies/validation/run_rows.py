@@ -27,6 +27,7 @@ _OURS: Mapping[str, str] = {
     "queueing": "queue_waits",
     "devices": "device_speeds",
     "hardsea": "hardsea_figures",
+    "transpim": "transpim_points",
 }
 """Module of `pimsim.studies.validation.ours` that computes each group; imported when a row of it is needed."""
 

@@ -76,7 +76,8 @@ def test_what_cannot_be_compared_is_refused(again: Path, tmp_path: Path) -> None
     write_serving(served, tmp_path / "s.h5")
     outcome = run_pimsim("diff", again, tmp_path / "s.h5")
     assert_refused(outcome, 8)
-    assert "s.h5: holds a run of pimsim serve, and pimsim diff compares the results of pimsim run" in outcome.err
+    assert "s.h5: holds a result of pimsim serve: use pimsim show" in outcome.err
+    assert "s.h5; pimsim diff compares results of pimsim run" in outcome.err
     outcome = run_pimsim("diff", again, "pim-llm", "--set", "workload.phase=generate")
     assert_refused(outcome, 4)
     assert "set it to decode or prefill" in outcome.err

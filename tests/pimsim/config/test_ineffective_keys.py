@@ -36,6 +36,11 @@ PROCESSOR = {
     MESH: None,
     "machine.roofline": load_config("a100-80gb").machine.model_dump()["roofline"],
 }
+TRANSPIM = PROCESSOR | {
+    "machine.roofline": None,
+    "machine.memory": load_config("transpim").machine.model_dump()["memory"],
+    "machine.transpim": load_config("transpim").machine.model_dump()["transpim"],
+}
 CHARGED = LINES | {"word_end_f": 1e-15, "bit_end_f": 1e-15}
 SITUATIONS: tuple[Mapping[str, Any], ...] = (
     {"workload.trace": "gpt2-medium-decode-128"},
@@ -57,6 +62,9 @@ SITUATIONS: tuple[Mapping[str, Any], ...] = (
     {"machine.kv_tiers": [{"preset": "ssd"}], "schedule": "dataflow"},
     {"machine.kv_tiers": [{"preset": "sram"}, {"preset": "ssd"}], "workload.phase": "prefill"},
     PROCESSOR,
+    TRANSPIM,
+    TRANSPIM | {"machine.transpim.mapping": "layers", "machine.transpim.units": "in_memory"},
+    TRANSPIM | {"machine.transpim.broadcast": "bus", "machine.transpim.units": "near_bank"},
 )
 """Settings on top of pim-llm; together they make every rule give a reason."""
 VALUES: Mapping[str, Any] = {
@@ -71,6 +79,8 @@ VALUES: Mapping[str, Any] = {
     "serving.speculation.draft_model": "opt-125m",
     "machine.sram.operand_buffers": {"activations_bytes": 1024, "weights_bytes": 1024},
     "machine.systolic.cycle_energy_array": [33, 33],  # as the other values of rows and columns
+    "machine.memory.dram.chunk_bytes": 64,  # whole bursts
+    "machine.memory.dram.interleave_bytes": 64,
     "mapping.placement_groups": [["q", "k", "v", "o"], ["ffn_gate", "ffn_up", "ffn_down"]],
 }
 """Other values of keys for which `other_value` finds none."""
