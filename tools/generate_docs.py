@@ -82,7 +82,6 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/validation.md": trust.SECTIONS,
     "docs/accuracy.md": accuracy_page.SECTIONS,
     "docs/kv-quality.md": kv_quality_page.SECTIONS,
-    "docs/baselines.md": {**hardsea_page.SECTIONS},
     "docs/contention.md": contention_page.SECTIONS,
     "docs/technology.md": technology_page.SECTIONS,
     "docs/corrections.md": corrections_page.SECTIONS,
@@ -92,7 +91,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/memory.md": memory_page.SECTIONS,
     "docs/memory-wall.md": wall_page.SECTIONS,
     "docs/ranges.md": ranges_page.SECTIONS,
-    "docs/baselines.md": {**device_page.SECTIONS, **transpim_page.SECTIONS},
+    "docs/baselines.md": {**device_page.SECTIONS, **transpim_page.SECTIONS, **hardsea_page.SECTIONS},
     "docs/config.md": {
         "confidences": config_pages.confidences,
         "reference": config_pages.config_reference,

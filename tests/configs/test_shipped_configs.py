@@ -36,13 +36,14 @@ WORKLOADS = {
     "pim-llm-near-memory": ("opt-6.7b", 128),
     "pim-llm-published": ("opt-6.7b", 128),
     "pim-llm-sram-attention": ("opt-6.7b", 128),
+    "hardsea": ("gpt2-small", 1024),
     "tpu-llm": ("opt-6.7b", 128),
     "tpu-llm-published": ("opt-6.7b", 128),
     **dict.fromkeys(("a100-40gb", "a100-80gb", "h100-pcie", "rtx-3090", "rtx-4090"), ("gpt2-medium", 128)),
     **dict.fromkeys(("rtx-2080-ti", "transpim", "transpim-layer"), ("gpt2-medium", 128)),
     **dict.fromkeys(("cpu-core-i9-13900k", "cpu-epyc-7v13", "jetson-agx-orin"), ("gpt2-medium", 128)),
 }
-SHAPES = {"gpt2-medium": (24, 1024, 50_257), "opt-6.7b": (32, 4096, 50_272)}
+SHAPES = {"gpt2-medium": (24, 1024, 50_257), "opt-6.7b": (32, 4096, 50_272), "gpt2-small": (12, 768, 50_257)}
 """Layers, width and vocabulary, of the models' own files."""
 
 

@@ -62,12 +62,10 @@ def parts_of_keys() -> str:
     rows = [(json.loads(row["keys"]), row) for row in reference("kept-entries") if row["group"] == "subspaces"]
     found = {(keys["subspaces"], row["line"]): float(row["perplexity"]) for keys, row in rows}
     ways = ("adc", "winner_take_all")
+    parts = dict.fromkeys(part for part, _ in found)
     return table(
         ("parts of a key", *(WAYS[way] for way in ways)),
-        (
-            [str(part), *(f"{found[part, way]:.3f}" for way in ways)]
-            for part in dict.fromkeys(each for each, _ in found)
-        ),
+        ([str(part), *(f"{found[part, way]:.3f}" for way in ways)] for part in parts),
         right=range(3),
     )
 

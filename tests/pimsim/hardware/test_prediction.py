@@ -75,7 +75,7 @@ def test_sizes_and_areas() -> None:
     winners, adcs = ({area.item: area.count for area in each.areas()} for each in (BY_WINNERS, BY_ADCS))
     assert winners["winner-take-all circuits"] == 1024 * 64
     assert adcs["ADCs of codebooks"] == 35
-    assert BY_WINNERS.leakage_w() == near(1e-3)
+    assert BY_WINNERS.leakage_w() == near(30e-6)
 
 
 @pytest.mark.parametrize("bits", [2, 8])
