@@ -112,7 +112,7 @@ __all__ = [
     "SystolicConfig",
     "TileBufferConfig",
     "TileDigitalConfig",
-    "VectorConfig",
     "TransPimConfig",
+    "VectorConfig",
     "WorkloadConfig",
 ]
