@@ -48,7 +48,7 @@ class Passing(NamedTuple):
 
 
 class Function(NamedTuple):
-    """Work per element of an op that is no matmul: products, sums of two, and sums over a whole vector."""
+    """Work per element of an op that is not a matmul: products, sums of two, and sums over a whole vector."""
 
     products: int
     additions: int

@@ -14,8 +14,8 @@ class TransPimConfig(Section):
 
     mapping: Literal["tokens", "layers"] = Field(
         description="what is divided over the banks. tokens: each bank keeps its tokens through all layers, and "
-        "weights and keys pass by it; layers: the products of each op are spread over all banks, to which their operands are "
-        "moved before each op"
+        "weights and keys pass by it; layers: the products of each op are spread over all banks, to which their "
+        "operands are moved before each op"
     )
     units: Literal["hybrid", "in_memory", "near_bank"] = Field(
         description="what computes. hybrid: products in the cells, sums in the auxiliary unit of the bank; in_memory: "
