@@ -187,7 +187,7 @@ def test_norm_by_hand() -> None:
 def test_scores_of_a_decode_step_by_hand() -> None:
     """4,096 entries on 2,048 banks: 2 of 12 heads of 64 elements each, which are 1,536 products in 2 groups of columns.
 
-    The query of 768 bytes passes all banks, 24 bursts; 4 x 12 x 4,096 bytes of scores go back to the banks of their rows.
+    The query of 768 bytes passes all banks, 24 bursts; 4 x 12 x 4,096 bytes of scores go back to their rows.
     """
     share, processor, refreshed = attention("scores", 1, 4096, 12, 1), VARIANTS["tokens"], 3900 / 3640
     assert [tuple(part) for part in processor.work_of(share).parts] == [(1536, 2048)]
