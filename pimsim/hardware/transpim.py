@@ -54,6 +54,11 @@ class TransPim(SingleUnit):
         return self.memory.config.channels * self.dram.pseudo_channels * self.banks_per_bus
 
     @property
+    def buses(self) -> int:
+        """(Pseudo-)channels of the whole memory."""
+        return self.banks // self.banks_per_bus
+
+    @property
     def lanes(self) -> int:
         """Items of a round: columns of the rows of a bank that compute at the same time.
 
@@ -184,14 +189,12 @@ class TransPim(SingleUnit):
         if not passing.size_bytes:
             return 0
         bursts, dram = ceil_div(passing.size_bytes, self.dram.burst_bytes), self.dram
-        if passing.banks == 1:  # into one bank from elsewhere, over the bus that all of them share
-            receivers = min(self.banks_per_bus, max(1, ceil_div(passing.rings, self.banks // self.banks_per_bus)))
-            return to_ps(bursts * 2 * receivers * dram.burst_s)
-        if self.config.broadcast == "links":
+        if passing.banks > 1 and self.config.broadcast == "links":
             return to_ps((bursts + passing.banks - 2) * self.config.ring_transfers * self.column_s)
-        # Each bus has one read and a write per bank, also of several rings that share it.
-        writes = min(passing.banks * passing.rings, self.banks_per_bus) if passing.to_all else 1
-        return to_ps(bursts * (1 + writes) * dram.burst_s)
+        # A bus has a read and a write per bank for each of the rings that share it.
+        sharing = 1 if passing.banks >= self.banks_per_bus else ceil_div(passing.rings, self.buses)
+        writes = min(passing.banks, self.banks_per_bus) if passing.to_all else 1
+        return to_ps(bursts * sharing * (1 + writes) * dram.burst_s)
 
     def _passing(self, passing: Passing) -> Step:
         received = passing.rings * (passing.banks if passing.to_all else 1)
@@ -244,7 +247,7 @@ class TransPim(SingleUnit):
         if self.config.operand_path == "host":
             return to_ps(2 * used * ceil_div(items * work.moved_bits, 8) / self.config.host_bandwidth_bytes_per_s)
         bursts = ceil_div(items * work.moved_bits, 8 * self.dram.burst_bytes)
-        sharing = min(self.banks_per_bus, ceil_div(used, self.banks // self.banks_per_bus))
+        sharing = min(self.banks_per_bus, ceil_div(used, self.buses))
         return to_ps(bursts * 2 * sharing * self.dram.burst_s)
 
     def _computed_ps(self, work: BankWork, items: int) -> int:

@@ -13,9 +13,9 @@ class TransPimConfig(Section):
     """DRAM whose banks compute every op of a model (Zhou et al., HPCA 2022; docs/baselines.md)."""
 
     mapping: Literal["tokens", "layers"] = Field(
-        description="what is divided over the banks. tokens: each bank keeps its tokens through all layers, and weights "
-        "and keys pass by it; layers: the products of each op are spread over all banks, to which their operands are "
-        "moved before each op"
+        description="what is divided over the banks. tokens: each bank keeps its tokens through all layers, and "
+        "weights and keys pass by it; layers: the products of each op are spread over all banks, to which their "
+        "operands are moved before each op"
     )
     units: Literal["hybrid", "in_memory", "near_bank"] = Field(
         description="what computes. hybrid: products in the cells, sums in the auxiliary unit of the bank; in_memory: "
@@ -53,19 +53,23 @@ class TransPimConfig(Section):
     aap_per_full_add: int = Field(
         ge=1,
         le=64,
-        description="commands AAP (activate, activate, precharge) per addition of one bit in every column. A product of "
-        "a and b bits takes a b of these additions, a sum of n bits takes n",
+        description="commands AAP (activate, activate, precharge) per addition of one bit in every column. A product "
+        "of a and b bits takes a b of these additions, a sum of n bits takes n",
     )
     acus_per_bank: int = Field(ge=1, le=64, description="auxiliary compute units (ACU) of a bank that work at a time")
     trees: int = Field(ge=1, le=64, description="bit-serial adder trees of an ACU")
     tree_inputs: int = Field(ge=2, le=1 << 14, description="inputs of a tree: columns that it adds, one bit at a time")
     clock_hz: Clock = Field(description="clock of the ACU and of the units at the bank")
     ring_transfers: int = Field(
-        ge=1, le=64, description="broadcast=links: transfers of a link, one after another, until all banks have passed "
-        "a burst to their neighbours"
+        ge=1,
+        le=64,
+        description="broadcast=links: transfers of a link, one after another, until all banks have passed "
+        "a burst to their neighbours",
     )
     function_bits: int = Field(
-        ge=2, le=32, description="bits of softmax, norms and elementwise ops in the cells; exponentials are Taylor series"
+        ge=2,
+        le=32,
+        description="bits of softmax, norms and elementwise ops in the cells; exponentials are Taylor series",
     )
     macs_per_cycle: float = Field(
         gt=0, le=1 << 14, allow_inf_nan=False, description="units=near_bank: multiply-accumulates of a bank per cycle"
