@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     from pimsim.studies.cluster.cluster_serving import serve as serve
     from pimsim.studies.cluster.cluster_store import read_cluster as read_cluster
     from pimsim.studies.cluster.cluster_store import write_cluster as write_cluster
+    from pimsim.studies.difference.run_diff import diff as diff
+    from pimsim.studies.difference.run_difference import RunDifference as RunDifference
     from pimsim.studies.memory_wall.kv_sizes import kv_sizes as kv_sizes
     from pimsim.studies.memory_wall.kv_sizes_result import KvSizes as KvSizes
     from pimsim.studies.memory_wall.roofline_result import Roofline as Roofline
@@ -166,6 +168,10 @@ _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above
     "studies.cluster.cluster_store": {
         "read_cluster": "Read a serving result of a system from an HDF5 file.",
         "write_cluster": "Write a serving result of a system to an HDF5 file.",
+    },
+    "studies.difference.run_diff": {"diff": "Say why two results differ: keys, parts, actions, ops and work."},
+    "studies.difference.run_difference": {
+        "RunDifference": "Result of `diff`: keys that differ, and exact shares by part, action and op."
     },
     "studies.memory_wall.kv_sizes": {
         "kv_sizes": "Compute the size of a model's KV cache by format and policy, and what memory tiers hold of it."

@@ -27,7 +27,9 @@ from tools.docs_generator import (
     contention_page,
     corrections_page,
     data_flow,
+    device_page,
     energy_evidence,
+    hardsea_page,
     kv_quality_page,
     kv_tiers_page,
     macros_page,
@@ -41,6 +43,7 @@ from tools.docs_generator import (
     splitting_page,
     study_page,
     technology_page,
+    transpim_page,
     trust,
     wall_page,
 )
@@ -79,7 +82,6 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/validation.md": trust.SECTIONS,
     "docs/accuracy.md": accuracy_page.SECTIONS,
     "docs/kv-quality.md": kv_quality_page.SECTIONS,
-    "docs/contention.md": contention_page.SECTIONS,
     "docs/technology.md": technology_page.SECTIONS,
     "docs/corrections.md": corrections_page.SECTIONS,
     "docs/circuits.md": circuits_page.SECTIONS,
@@ -88,6 +90,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/memory.md": memory_page.SECTIONS,
     "docs/memory-wall.md": wall_page.SECTIONS,
     "docs/ranges.md": ranges_page.SECTIONS,
+    "docs/baselines.md": {**device_page.SECTIONS, **transpim_page.SECTIONS, **hardsea_page.SECTIONS},
     "docs/config.md": {
         "confidences": config_pages.confidences,
         "reference": config_pages.config_reference,
@@ -96,10 +99,13 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     },
 }
 
-LONGEST = ("network-variants", "network-variants-published", "macro-ranges", *wall_page.LONGEST)
-"""Parts that simulate fourteen meshes, 400 samples of every macro, or long prompts; they take as long as all others."""
+LONGEST = (
+    *("network-variants", "network-variants-published", "macro-ranges", "study-machine-ranges"),
+    *wall_page.LONGEST,
+)
+"""Parts that simulate fourteen meshes, samples of many machines, or long prompts; they take as long as all others."""
 
-TESTED_ELSEWHERE = ("validation", *trust.SECTIONS, "variants", "implied")
+TESTED_ELSEWHERE = ("validation", *trust.SECTIONS, "hardsea-figures", "variants", "implied")
 """Parts that tests compare which compute their rows anyway: `tests.support.generated_parts`."""
 
 

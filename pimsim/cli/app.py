@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "run": ("pimsim.cli.run", "Simulate a config and show where its time and energy go."),
         "show": ("pimsim.cli.show", "Show a stored result without simulating it again."),
+        "diff": ("pimsim.cli.diff", "Say why two results differ: keys, parts, ops and work."),
         "waterfall": ("pimsim.cli.waterfall", "Show the effect of each key that differs between two configs."),
         "reproduce": ("pimsim.cli.reproduce", "Print PIM-LLM's tables and figures beside the published ones."),
         "validate": ("pimsim.cli.validate", "Compare pimsim with published values and other programs."),
@@ -68,7 +69,7 @@ class CommandGroup(LazyGroup):
 
     table = COMMANDS
     with_plugins = frozenset(  # and those of `config`
-        ("run", "kv", "roofline", "serve", "waterfall", "accuracy", "array", "sweep", "optimize", "trace")
+        ("run", "kv", "roofline", "serve", "diff", "waterfall", "accuracy", "array", "sweep", "optimize", "trace")
     )
 
 

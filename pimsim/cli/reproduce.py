@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,7 +23,8 @@ app = command_app()
 
 
 @app.command(
-    epilog="Example: pimsim reproduce fig5 --csv tables/\n\nExample: pimsim reproduce claims --ranges --samples 40"
+    epilog="Example: pimsim reproduce fig5 --csv tables/\n\nExample: pimsim reproduce claims --ranges --samples 40\n\n"
+    "Example: pimsim reproduce --accounting machines"
 )
 def reproduce(
     context: typer.Context,
@@ -33,7 +34,7 @@ def reproduce(
             metavar="ITEM...",
             help="Any of summary, fig1b, fig4, fig5, fig6, fig7, fig8, table3; all of them if none is given. With "
             "--accounting corrected, any of switches, tokens_per_s, tokens_per_j, gops, gops_per_w, words_per_charge, "
-            "all_together, claims_by_switch, claims.",
+            "all_together, claims_by_switch, claims. With --accounting machines, table3 or claims.",
             show_default=False,
             autocompletion=complete_item,
         ),
@@ -43,7 +44,8 @@ def reproduce(
         typer.Option(
             metavar="NAME",
             help="published counts the same costs as the paper; corrected adds what the paper leaves out, one switch "
-            "at a time, and shows which claims of the paper still hold.",
+            "at a time, and shows which claims of the paper still hold; machines puts machines in place of the printed "
+            "numbers of TransPIM and HARDSEA, and counts all machines alike.",
         ),
     ] = "published",
     ranges: Annotated[
@@ -51,7 +53,7 @@ def reproduce(
         typer.Option(
             "--ranges",
             help="With the item claims: the probability that each claim holds under both accountings, from the ranges "
-            "of all uncertain constants (docs/ranges.md).",
+            "of all uncertain constants (docs/ranges.md). With --accounting machines: intervals of figures and ratios.",
         ),
     ] = False,
     samples: SamplesOption = None,
@@ -67,22 +69,20 @@ def reproduce(
     from pimsim.base import output_guard as guard
     from pimsim.base.files import make_folder, write_text
     from pimsim.base.summaries import counted
-    from pimsim.studies.paper import reproduce as reproduce_tables
 
     check_ranges_options(ranges=ranges, samples=samples, seed=seed)
-    if ranges:
+    if accounting == "machines" and plots is not None:
+        refuse("--plots has no effect with --accounting machines; --csv writes the tables")
+    if ranges and accounting != "machines":
         _check_ranges(items or (), accounting=is_given(context, "accounting"), plots=plots)
-    rules, wanted = _checked(items or ["all"], "corrected" if ranges else accounting)
+        accounting = "corrected"
+    rules, wanted = _checked(items or ["all"], accounting)
     if csv is not None:
         make_folder(csv)
     from pimsim.present.formats import to_csv, to_json
-    from pimsim.present.text.long_work import samples_progress
     from pimsim.present.text.paper_report import print_table
-    from pimsim.present.text.tables import progress_bar
 
-    with samples_progress() if ranges else progress_bar("tables") as progress:
-        tables = _claims_with_ranges(samples, seed, progress) if ranges else reproduce_tables(wanted, rules, progress)
-
+    tables = _with_ranges(rules, wanted, samples, seed) if ranges else _tables(rules, wanted)
     guard.check_plots(plots, tables, force=force)
     if csv is not None:
         texts = {f"{name}.csv": to_csv(table.rows) for name, table in tables.items()}
@@ -119,13 +119,25 @@ def _check_ranges(items: Sequence[str], *, accounting: bool, plots: Path | None)
         refuse("--plots has no effect with --ranges: there is no plot of probabilities; --csv writes the table")
 
 
-def _claims_with_ranges(
-    samples: int | None, seed: int | None, progress: Callable[[int, int], None] | None
-) -> Mapping[str, Table]:
-    from pimsim.studies.ranges.claim_ranges import CLAIM_SAMPLES, claim_ranges, claims_table
+def _tables(rules: Accounting, items: Sequence[str]) -> Mapping[str, Table]:
+    from pimsim.present.text.tables import progress_bar
+    from pimsim.studies.paper import reproduce as reproduce_tables
 
-    found = claim_ranges(samples=CLAIM_SAMPLES if samples is None else samples, seed=seed or 0, progress=progress)
-    table = claims_table(found)
+    with progress_bar("tables") as progress:
+        return reproduce_tables(items, rules, progress)
+
+
+def _with_ranges(rules: Accounting, items: Sequence[str], samples: int | None, seed: int | None) -> Mapping[str, Table]:
+    from pimsim.present.text.long_work import samples_progress
+    from pimsim.studies.ranges.claim_ranges import CLAIM_SAMPLES, claim_ranges, claims_table
+    from pimsim.studies.ranges.machine_ranges import MACHINE_SAMPLES, machine_tables
+
+    with samples_progress() as progress:
+        if rules == "machines":
+            number = MACHINE_SAMPLES if samples is None else samples
+            return machine_tables(items, samples=number, seed=seed or 0, progress=progress)
+        number = CLAIM_SAMPLES if samples is None else samples
+        table = claims_table(claim_ranges(samples=number, seed=seed or 0, progress=progress))
     return {table.name: table}
 
 

@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from pimsim.config.attention_rules import ATTENTION_RULES
+from pimsim.config.attention_rules import ATTENTION_RULES, PREDICTION_NUMBERS
 from pimsim.config.circuit_rules import CIRCUIT_RULES, CIRCUITS_OF_RUNS
 from pimsim.config.kv_rules import KV_RULES
 from pimsim.config.kv_tier_rules import KV_TIER_RULES
 from pimsim.config.kv_tier_rules import when as _when
 from pimsim.config.model_rules import MODEL_RULES
+from pimsim.config.processor_rules import PROCESSOR_RULES
 from pimsim.config.schema import Config
 from pimsim.config.serving_rules import SERVING_RULES
+from pimsim.config.transpim_rules import TRANSPIM_RULES
 
 _ARRAY = "machine.crossbar.pair.array"
 _ADC = "machine.crossbar.pair.adc"
@@ -27,6 +29,10 @@ _NUMERICS = (
     *(f"{_ADC}.{key}" for key in ("range_coverage", "offset_lsb", "gain_error", "inl_lsb", "noise_lsb")),
     "machine.crossbar.pair.noise.read.",
     "machine.crossbar.pair.noise.telegraph.",
+)
+_UNTIMED = (
+    (_NUMERICS, "only the estimate of noise depends on it; pimsim array and pimsim accuracy compute with it"),
+    (PREDICTION_NUMBERS, "it changes which entries are kept, not how many; pimsim accuracy computes with it"),
 )
 _LENGTHS = ("workload.context_length", "workload.prompt_length", "workload.new_tokens")
 
@@ -72,12 +78,12 @@ def _uncontended(config: Config) -> bool:
     return config.schedule != "contended"
 
 
-def _systolic_only(config: Config) -> bool:
-    return config.mapping.projections == "systolic"
+def _no_crossbars(config: Config) -> bool:
+    return config.mapping.projections != "crossbar"
 
 
 def _separate_meshes(config: Config) -> bool:
-    return not _systolic_only(config) and config.mapping.provisioning == "per_layer"
+    return not _no_crossbars(config) and config.mapping.provisioning == "per_layer"
 
 
 def _whole_packets(config: Config) -> bool:
@@ -165,7 +171,7 @@ RULES: tuple[Rule, ...] = (
         _when(_phase("decode"), "workload.phase=decode has no causal mask: its token attends to every entry"),
         ("workload.phase", "workload.trace"),
     ),
-    *(Rule(*each) for each in (*KV_RULES, *MODEL_RULES, *ATTENTION_RULES)),
+    *(Rule(*each) for each in (*KV_RULES, *MODEL_RULES, *ATTENTION_RULES, *PROCESSOR_RULES, *TRANSPIM_RULES)),
     Rule(
         ("machine.crossbar.banks",),
         _when(
@@ -174,14 +180,6 @@ RULES: tuple[Rule, ...] = (
             "swap",
         ),
         ("mapping.provisioning", "mapping.projections"),
-    ),
-    Rule(
-        (
-            *("mapping.provisioning", "mapping.placement_groups", "mapping.vector_chunks"),
-            *("mapping.ternary_storage_bits", "mapping.matrix_precision.", "mapping.replicas."),
-        ),
-        _when(_systolic_only, "mapping.projections=systolic computes no projection on crossbars"),
-        ("mapping.projections",),
     ),
     Rule(
         ("mapping.replicas.budget_tiles",),
@@ -274,7 +272,7 @@ ELSEWHERE: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = {
     "run": (
         (("serving.",), "pimsim serve reads it"),
         (("accuracy.",), "pimsim accuracy reads it"),
-        (_NUMERICS, "only the estimate of noise depends on it; pimsim array and pimsim accuracy compute with it"),
+        *_UNTIMED,
     ),
     "serve": (
         (
@@ -282,7 +280,7 @@ ELSEWHERE: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = {
             "requests have lengths of their own, and serving.max_batch limits the batch",
         ),
         (("accuracy.",), "pimsim accuracy reads it"),
-        (_NUMERICS, "only the estimate of noise depends on it; pimsim array and pimsim accuracy compute with it"),
+        *_UNTIMED,
     ),
     "array": (
         (
@@ -295,7 +293,8 @@ ELSEWHERE: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = {
                     f"machine.{each}."
                     for each in ("chips", "systolic", "mesh", "controller", "vector", "sram", "memory")
                 ),
-                *("machine.near_memory", "machine.near_memory.", "machine.sram_cim", "machine.sram_cim."),
+                *(f"machine.{each}{dot}" for each in ("near_memory", "sram_cim", "prediction") for dot in ("", ".")),
+                *("machine.roofline", "machine.roofline."),
                 *(f"machine.crossbar.{each}." for each in ("digital", "pe_buffer", "tile_buffer", "staging")),
                 *("machine.crossbar.banks", "machine.crossbar.tile_outputs", "machine.host", "machine.kv_tiers"),
                 *(f"machine.crossbar.{key}" for key in ("pes_per_tile", "output_bits", "intra_tile_bandwidth_bps")),
@@ -360,11 +359,8 @@ def keys_of_other_commands(command: str, keys: Iterable[str]) -> dict[str, str]:
     Returns:
         Reason for each such key, by key.
     """
-    found: dict[str, str] = {}
-    for names, reason in ELSEWHERE.get(command, ()):
-        rule = Rule(names, lambda config: "", ())
-        found |= {key: reason for key in keys if rule.names(key)}
-    return found
+    rules = ((Rule(names, lambda config: "", ()), reason) for names, reason in ELSEWHERE.get(command, ()))
+    return {key: reason for rule, reason in rules for key in keys if rule.names(key)}
 
 
 def readers_of(key: str) -> tuple[str, ...]:

@@ -14,9 +14,12 @@ from pimsim.config.yaml_tree import Path
 
 Node = dict[str, Any]
 
+WHOLE_NUMBER, A_NUMBER = "a whole number", "a number"
+"""Kinds of numbers, as messages name them."""
+
 _KINDS = {
-    "integer": "a whole number",
-    "number": "a number",
+    "integer": WHOLE_NUMBER,
+    "number": A_NUMBER,
     "boolean": "true or false",
     "string": "text",
     "array": "a list",

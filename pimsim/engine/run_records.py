@@ -58,6 +58,27 @@ def _add(total: dict[str, int], more: Mapping[str, int]) -> None:
         total[name] = total.get(name, 0) + amount
 
 
+def add_shared_busy(busy_ps: Counter[str], config: Config, machine: Machine, program: Program, latency_ps: int) -> None:
+    """Add to the busy times of components those during which others use them.
+
+    Args:
+        busy_ps: Busy time of the activities of each component, picoseconds; changed in place.
+        config: Number of chips.
+        machine: The machine built from it.
+        program: Program with the accesses of the port of each chip.
+        latency_ps: Latency of the run, picoseconds.
+    """
+    sram = machine.sram.name
+    busy_ps[sram] = max(busy_ps[sram], program.port_busy_ps(latency_ps))
+    if machine.near_memory is not None:  # the banks that its units read are powered, too
+        busy_ps[machine.memory.name] += busy_ps[machine.near_memory.name]
+    if machine.processor is not None:  # it reads the memory itself, and keeps it powered as long as it works
+        busy_ps[machine.memory.name] += busy_ps[machine.processor.name]
+    for tier in machine.kv_tiers:
+        # Copies for a prefetch have a port of their own, so that accesses overlap in time.
+        busy_ps[tier.name] = min(busy_ps[tier.name], config.machine.chips.count * latency_ps)
+
+
 def component_records(
     config: Config, machine: Machine, tiles_available: int, outcome: EngineRun, program: Program
 ) -> Iterator[ComponentRecord]:
@@ -77,13 +98,7 @@ def component_records(
     for activity in outcome.activities:
         block, _ = outcome.tasks[activity.op]
         busy_ps[activity.component] += outcome.profiles[activity.profile].busy_ps * block.repeat
-    sram = machine.sram.name
-    busy_ps[sram] = max(busy_ps[sram], program.port_busy_ps(outcome.latency_ps))
-    if machine.near_memory is not None:  # the banks that its units read are powered, too
-        busy_ps[machine.memory.name] += busy_ps[machine.near_memory.name]
-    for tier in machine.kv_tiers:
-        # Copies for a prefetch have a port of their own, so that accesses overlap in time.
-        busy_ps[tier.name] = min(busy_ps[tier.name], config.machine.chips.count * outcome.latency_ps)
+    add_shared_busy(busy_ps, config, machine, program, outcome.latency_ps)
     in_media: dict[str, list[MediumRecord]] = {}
     for medium in outcome.media:
         in_media.setdefault(medium.component, []).append(medium)

@@ -201,8 +201,11 @@ def technology_notes(machine: MachineConfig) -> tuple[str, ...]:
         machine: Section `machine` of a config.
 
     Returns:
-        One sentence each; none for a machine with stated figures and without `technology_nm`.
+        One sentence each; none for a machine with stated figures and without `technology_nm`, or with a processor that
+        computes every op.
     """
+    if machine.processor is not None:
+        return ()
     to_nm = machine.technology_nm
     notes = [] if to_nm is None else list(_node_notes(machine, to_nm))
     return (*notes, *_sram_notes(machine))
@@ -237,7 +240,7 @@ def _node_notes(machine: MachineConfig, to_nm: float) -> Iterator[str]:
     if computed := ", ".join(each.name for each in buffers if each.is_fitted):
         yield f"null figures of SRAM computed at {to_nm:g} nm: {computed}; CACTI 7"
     kept = "clocks" if machine.crossbar is None else "clocks, cells, wires of arrays, ADCs and DACs"
-    if machine.near_memory is not None or machine.sram_cim is not None:
+    if any(each is not None for each in (machine.near_memory, machine.sram_cim, machine.prediction)):
         kept = f"{kept.replace(' and ', ', ')} and units of attention at memory or in SRAM"
     mixed = "" if machine.crossbar is None else ": the chip mixes nodes"
     yield f"not scaled to {to_nm:g} nm: {kept} keep their values{mixed}"

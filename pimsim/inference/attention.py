@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pimsim.inference.heavy_hitters import LARGEST_EXPONENT
+from pimsim.inference.kept_entries import EntryChooser
 from pimsim.inference.kv_store import BLOCK, KeyValueCache, Operands
 from pimsim.inference.kv_visibility import dropped_tokens, hidden_tokens, sliding_window
 from pimsim.inference.quantisation import largest_code, quantise
@@ -49,6 +50,7 @@ def attend(
     layer: int,
     window: int | None = None,
     consmax: ConSmaxConstants | None = None,
+    chooser: EntryChooser | None = None,
 ) -> Float:
     """Compute the causal attention of new tokens.
 
@@ -61,6 +63,7 @@ def attend(
         window: Largest number of entries that a token attends to, its own included; None means all entries. The policy
             of the cache may hide more.
         consmax: Constants of ConSmax in this layer; None means the softmax.
+        chooser: Selection of the entries that are computed; None means all that a query sees.
 
     Returns:
         [tokens, heads * d_head] float32.
@@ -100,6 +103,10 @@ def attend(
                 of_heads = 0, cache.hitters.hidden((layer, which[0]), at, scores, factor, window, merged)
             elif dropped is not None and len(dropped) > 1:
                 of_heads = 0, hidden[1][which[0]]
+            if chooser is not None:
+                queries, seen_keys = grouped[which[0], :, first:last], keys.of(which)
+                mask = _everywhere(of_heads) if of_heads[1].ndim == 2 else of_heads[1]
+                of_heads = 0, chooser.hidden((layer, which[0]), queries, seen_keys, (scores, factor), mask)
             total = _exponentials(scores, factor, of_heads, merged)
             into[which[0], :, first:last] = _weighted(scores, total, values.of(which), complete, cache)
     return out.reshape(tokens, heads * d_head)

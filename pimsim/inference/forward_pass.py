@@ -20,6 +20,7 @@ from pimsim.base.errors import WorkloadInputError
 from pimsim.inference.attention import Softmax, attend
 from pimsim.inference.expert_routing import by_row, mixed
 from pimsim.inference.functions import ACTIVATIONS, rotary_table, rotate
+from pimsim.inference.kept_entries import EntryChooser
 from pimsim.inference.kv_store import FULL, KeyValueCache, Numerics
 from pimsim.inference.latent_attention import attend_to_latents, cached_shape
 from pimsim.inference.norms import layer_norm, rms_norm
@@ -54,13 +55,14 @@ class Decoder:
         attention: "int8" or "float"; None means "float" without a projector and "int8" with one.
         kv: What the KV cache keeps, and its formats. "float" attention ignores the formats: its entries are float32.
         softmax: "exact", or "consmax" with the constants of the network; None means "consmax" if it has them.
+        chooser: Selection of the entries of attention that are computed; None means all that the cache keeps.
         observe: Function called after each projection of the projector.
         watch: Function called after each layer.
 
     Raises:
         WorkloadInputError: If the layers of the network have a structure that is not computed, such as parallel
-            attention and FFN (GPT-NeoX), it has no constants of ConSmax and `softmax` is "consmax", or groups of the
-            cache do not divide its heads.
+            attention and FFN (GPT-NeoX), it has no constants of ConSmax and `softmax` is "consmax", groups of the
+            cache do not divide its heads, or entries cannot be chosen in this cache.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Decoder:
         attention: Numerics | None = None,
         kv: KvCacheSpec = FULL,
         softmax: Softmax | None = None,
+        chooser: EntryChooser | None = None,
         observe: ProjectionObserver | None = None,
         watch: LayerObserver | None = None,
     ) -> None:
@@ -85,6 +88,12 @@ class Decoder:
         self.network, self.projector, self.observe, self.watch = network, projector, observe, watch
         self._windows = network.spec.windows
         self.attention: Numerics = attention or ("float" if projector is None else "int8")
+        if chooser is not None and (network.spec.latent or kv.keep == "heavy_hitters" or kv.key.by_tokens):
+            raise WorkloadInputError(
+                f"{network.spec.name}: entries of attention are chosen among keys with a step of their own: not among "
+                "latents, not with scales by channel, and not beside heavy hitters"
+            )
+        self.chooser = chooser
         self.kv, self.softmax = kv, softmax or ("consmax" if network.has_consmax else "exact")
         self._head_bits = grid_bits(network.spec.d_model)
         table = on_grid(network.lm_head, self._head_bits, by_row=False)
@@ -196,7 +205,7 @@ class Decoder:
             query, key = rotate(query, table), rotate(key, table)
         cache.write(number, key, value.reshape(tokens, spec.kv_heads, spec.d_head))
         consmax = layer.consmax if self.softmax == "consmax" else None
-        attended = attend(query, cache, number, self._windows[number], consmax)
+        attended = attend(query, cache, number, self._windows[number], consmax, self.chooser)
         if layer.attn_sub_norm is not None:
             attended = self._norm(attended, layer.attn_sub_norm)
         return self._project(Site(number, "o"), layer, self._inputs(attended, layer.o), cache)

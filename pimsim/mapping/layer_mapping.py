@@ -41,6 +41,9 @@ class LayerMapping:
         sums: Bits of the sums of matmuls that a dequantise op of the layer reads, by name of the matmul.
         macros: Tiles of the KV cache in compute-in-memory macros; None without macros, or if all of it stays there.
         cache: Tiers in which the KV cache of the layer lies; None for the off-chip memory.
+        kept: Entries of a row that are computed, by name of the scores and of the ops on them so far, if not all are.
+        coded: Names of the appends so far whose keys are coded for a prediction.
+        of_scores: Ops so far whose outputs are scores or attention weights, on a processor that computes every op.
     """
 
     config: Config
@@ -52,6 +55,9 @@ class LayerMapping:
     sums: Mapping[str, int] = field(default_factory=dict)
     macros: MacroResidency | None = None
     cache: LayerCache | None = None
+    kept: dict[str, int] = field(default_factory=dict)
+    coded: set[str] = field(default_factory=set)
+    of_scores: set[str] = field(default_factory=set)
 
     @property
     def overlapping(self) -> bool:

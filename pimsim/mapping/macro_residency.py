@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from pimsim.config.schema import Config
 from pimsim.hardware.component import ceil_div
 from pimsim.hardware.sram_cim import SramCim
 from pimsim.mapping.kv_in_place import attention_unit, check_in_place, element_bytes, is_expanded
+from pimsim.mapping.predicted_entries import code_sizes, prediction_notes
 from pimsim.mapping.tile_plan import TilePlan
 from workloads.latent_ops import LatentScores, LatentValues
 from workloads.ops import AttentionMatmul, AttentionScores, Op
@@ -23,10 +25,14 @@ class MacroResidency:
     Attributes:
         needed: Tiles of all keys and values of the chip's layers.
         kept: Tiles that stay in the macros, at most `needed`.
+        code_bits: Bits of the codes and tables of a prediction.
+        code_bits_held: Bits that its unit holds.
     """
 
     needed: int
     kept: int
+    code_bits: int = 0
+    code_bits_held: int = 0
 
     @property
     def whole(self) -> bool:
@@ -117,7 +123,7 @@ def macro_residencies(config: Config, trace: Trace, plan: TilePlan) -> tuple[Mac
         The tiles of each chip; empty if the macros do not compute attention.
 
     Raises:
-        CapacityError: If the cache does not fit and `overflow` is refuse.
+        CapacityError: If the cache does not fit and `overflow` is refuse, or the arrays of a prediction are too few.
         WorkloadInputError: If the macros cannot multiply the elements as they lie in the cache, or if it has latents.
 
     Reference:
@@ -134,6 +140,7 @@ def macro_residencies(config: Config, trace: Trace, plan: TilePlan) -> tuple[Mac
         )
     unit = SramCim(macros)
     needed: list[int] = []
+    layers_of: dict[int, Counter[str]] = {}
     for block, layers in zip(trace.blocks, plan.blocks, strict=True):
         tiles = 0
         for op in block.ops:
@@ -143,10 +150,15 @@ def macro_residencies(config: Config, trace: Trace, plan: TilePlan) -> tuple[Mac
         for layer in layers:
             needed += [0] * (layer.chip + 1 - len(needed))
             needed[layer.chip] += config.mapping.microbatches * layer.repeat * tiles
+            layers_of.setdefault(layer.chip, Counter())[block.name] += layer.repeat
     if macros.overflow == "refuse":
         _refuse(unit, trace, needed)
     held = unit.capacity_tiles(swapping=False), unit.capacity_tiles(swapping=True)
-    return tuple(MacroResidency(tiles, tiles if tiles <= held[0] else held[1]) for tiles in needed)
+    codes = code_sizes(config, trace, layers_of)
+    return tuple(
+        MacroResidency(tiles, tiles if tiles <= held[0] else held[1], *codes.get(chip, (0, 0)))
+        for chip, tiles in enumerate(needed)
+    )
 
 
 def prompt_notes(config: Config) -> tuple[str, ...]:
@@ -156,10 +168,10 @@ def prompt_notes(config: Config) -> tuple[str, ...]:
         config: The config.
 
     Returns:
-        One sentence; none if the systolic array computes all attention.
+        One sentence; none if one component computes all attention.
     """
     unit = config.mapping.attention
-    if unit == "systolic":
+    if unit in ("systolic", "processor"):
         return ()
     return (f"mapping.attention={unit} is for decode steps: attention of a prompt's tokens is on the systolic array",)
 
@@ -179,10 +191,15 @@ def attention_notes(config: Config, trace: Trace, plan: TilePlan) -> Iterator[st
     if any(op.queries > 1 for op in matmuls):
         yield from prompt_notes(config)
     unit = config.mapping.attention
-    if unit != "systolic" and any(is_expanded(op) for op in matmuls):
+    if unit not in ("systolic", "processor") and any(is_expanded(op) for op in matmuls):
         yield (
             f"mapping.attention={unit} is for entries of the cache: with workload.mla=expanded, keys and values that "
             "are computed from latents in each pass are multiplied on the systolic array"
+        )
+    if unit == "sram_cim":
+        in_macros = ((block.repeat, op) for block, op in trace.ops() if isinstance(op, AttentionMatmul))
+        yield from prediction_notes(
+            config, trace, (each for each in in_macros if attention_unit(config, each[1]) == unit)
         )
     macros = macro_residencies(config, trace, plan)
     needed, kept = (sum(getattr(each, name) for each in macros) for name in ("needed", "kept"))

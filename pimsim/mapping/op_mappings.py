@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from pimsim.base.errors import PluginError, WorkloadInputError, show
@@ -20,6 +21,8 @@ from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.memory_ops import embedding, kv_append
 from pimsim.mapping.near_memory_ops import near_memory_attention
 from pimsim.mapping.op_sizes import DIGITAL_BYTES
+from pimsim.mapping.prediction_ops import coded, codes_keys, keep_predicted
+from pimsim.mapping.processor_ops import processor_assignments
 from pimsim.mapping.program import Assignment, Constraints, check_activities
 from pimsim.mapping.sram_cim_ops import appends_to_macros, sram_cim_append, sram_cim_attention
 from pimsim.mapping.systolic_ops import attention, systolic_projection
@@ -75,13 +78,15 @@ def _attention(layer: LayerMapping, op: AttentionMatmul) -> Iterator[Assignment]
         case "near_memory":
             return near_memory_attention(layer, op)
         case "sram_cim":
+            keep_predicted(layer, op)
             return sram_cim_attention(layer, op)
         case _:
             return attention(layer, op)
 
 
 def _kv_append(layer: LayerMapping, op: KVAppend) -> Iterator[Assignment]:
-    return (sram_cim_append if appends_to_macros(layer) else kv_append)(layer, op)
+    appended = (sram_cim_append if appends_to_macros(layer) else kv_append)(layer, op)
+    return chain(appended, coded(layer, op)) if codes_keys(layer, op) else appended
 
 
 def _norm(layer: LayerMapping, op: Norm) -> Iterator[Assignment]:
@@ -197,6 +202,8 @@ def assignments(layer: LayerMapping, op: Op) -> Iterator[Assignment]:
         PluginError: If the mapping of a registered kind raises an exception, or returns something else than
             assignments with different names.
     """
+    if layer.machine.processor is not None:
+        return processor_assignments(layer, op)
     if not OP_KINDS.knows(op.kind):
         raise WorkloadInputError(
             f"op {op.name!r}: no component computes ops of kind {op.kind!r}; mapped: {', '.join(OP_KINDS.names())}; "

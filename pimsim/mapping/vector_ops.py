@@ -31,7 +31,7 @@ def rows_op(
     """Map a softmax, a quantisation, or another op on scores, with the slices and the mask of its input.
 
     It has the slices of its input if its vectors can be divided evenly among them, and only the scores that exist if
-    its vectors are the rows of scores.
+    its vectors are the rows of scores: those that the mask leaves, or that a prediction keeps.
 
     Args:
         layer: State of the layer; the number of slices of the op and its mask are added to it.
@@ -48,6 +48,8 @@ def rows_op(
     Returns:
         An iterator over the assignments.
     """
+    if (kept := next((layer.kept[name] for name in op.inputs if name in layer.kept), None)) is not None:
+        layer.kept[op.name] = elements = kept
     slices = layer.slices.get(op.inputs[0], 1)
     masks = (mask for name in op.inputs if (mask := layer.masks.get(name)) is not None)
     mask = next((mask for mask in masks if elements == mask.context and vectors % mask.queries == 0), None)

@@ -275,8 +275,7 @@ class RunResult(HeadlineRepr):
         """Return the headline figures as plain values for JSON.
 
         Returns:
-            Figures by key; the suffixes of the keys are units. The rates of a run without tokens, such as the loading
-            of the weights, are None: they are not measured, which differs from a rate of 0.
+            Figures by key; the suffixes of the keys are units. The rates of a run without tokens are None, not 0.
         """
         rates: dict[str, float | None] = {
             "tokens_per_s": self.tokens_per_s,
@@ -300,6 +299,7 @@ class RunResult(HeadlineRepr):
             **rates,
             **self.power.summary(),
             "macs": self.macs,
+            "computed_macs": self.macs - self.counts.get("prediction.skipped_mac", 0),
             "area_mm2": self.area_m2 * 1e6,
             "tiles_used": self.tiles.tiles_used,
             "tiles_available": self.tiles.tiles_available,

@@ -26,6 +26,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pimsim.base.errors import show
+from pimsim.base.stored_columns import Kind
 from pimsim.config.schema import Config
 from pimsim.results.hdf5 import RecordFile
 from pimsim.results.hdf5 import result_format as result_format
@@ -76,6 +77,22 @@ def read_config(path: str | Path) -> Config:
     """
     with FILE.opened(path) as reader:
         return reader.config
+
+
+def read_git_revision(path: str | Path) -> str:
+    """Read which checkout of pimsim made a result.
+
+    Args:
+        path: A file from `write_result`; it is untrusted input.
+
+    Returns:
+        Git revision; empty if pimsim was not run from a checkout.
+
+    Raises:
+        ResultFileError: If the file cannot be read, is damaged or has another version.
+    """
+    with FILE.opened(path) as reader:
+        return str(reader.value("git_revision", Kind.TEXT)) if reader.has("git_revision") else ""
 
 
 def _inconsistency(result: RunResult) -> str | None:

@@ -257,3 +257,19 @@ def test_blind_values_in_the_sentences_of_the_accounting_page() -> None:
     )
     sentence = f"stock constants are within {stock:.2f} % of them, fitted ones within {fitted:.2f} %"
     assert sentence in " ".join(text_of("docs/placement.md").split())
+
+
+def test_other_designs_in_the_sentences_of_the_study_page() -> None:
+    text = " ".join(text_of("docs/study.md").split())
+    tables = reproduce(["all"], "machines")
+    rows = {(row["against"], row["counted"]): row for row in tables["claims"].rows}
+    assert "the machine that its abstract describes is faster than PIM-LLM" in text
+    assert all(row["ratio"] < 1 for (against, _), row in rows.items() if against == "hardsea")
+    assert "The claim about TransPIM fails when the memory is counted on one side only" in text
+    printed = {row["counted"]: row["verdict"] for row in tables["claims"].rows if row["other"] == 200}
+    assert printed == {"as published": "holds", "layers": "fails", "token": "fails"}
+    assert "Against a machine of TransPIM that counts everything, too, it holds" in text
+    of_transpim = [row for (against, _), row in rows.items() if against.startswith("transpim")]
+    assert "Both machines agree with it and are far below" in text
+    assert all(row["verdict"] == "holds" and row["other"] < 200 / 10 for row in of_transpim)
+    assert len(of_transpim) == 6

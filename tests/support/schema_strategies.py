@@ -27,10 +27,12 @@ BASES: tuple[tuple[str, ...], ...] = (
     ("pim-llm-published",),
     ("tpu-llm",),
     ("defaults",),
+    ("hardsea",),
     ("defaults", "device-hfox-lognormal", "adc-isaac-8bit"),
     ("defaults", "circuits-130nm"),
     ("pim-llm", "memory-lpddr5-timing"),
     ("tpu-llm", "memory-hbm2-timing"),
+    ("a100-80gb",),
 )
 """Shipped configs, each with presets on top of it."""
 
@@ -88,6 +90,42 @@ SPECIAL: Mapping[str, st.SearchStrategy[Any]] = {
             "overflow": st.just("swap"),
             "swap_macros": st.just(1),
             "swap_path": st.sampled_from(["global_buffer", "direct"]),
+        }
+    ),
+    "machine.prediction": st.none()
+    | st.fixed_dictionaries(
+        {
+            "kept_share": st.sampled_from([1e-9, 0.3, 0.5, 1.0]),
+            "method": st.sampled_from(["product_quantised", "product_quantised", "exact"]),
+            "subspaces": st.sampled_from([1, 2]),
+            "centroids": st.sampled_from([2, 5]),
+            "seed": st.just(0),
+            "iterations": st.just(1),
+            "input_bits": st.integers(2, 8),
+            "centroid_bits": st.just(4),
+            "readout": st.sampled_from(["winner_take_all", "adc"]),
+            "gathering": st.sampled_from(["packed", "whole_tiles"]),
+            "arrays": st.sampled_from([3, 64]),
+            "rows": st.just(64),
+            "columns": st.sampled_from([10, 32]),
+            "pulse_s": st.sampled_from([1e-9, 3e-9]),
+            "winner_s": st.just(5e-9),
+            "adcs": st.sampled_from([1, 3]),
+            "conversion_s": st.just(1e-9),
+            "lanes": st.integers(1, 5),
+            "clock_hz": st.sampled_from([1e8, 3e8]),
+            "cell_energy_j": st.just(1e-16),
+            "winner_energy_j": st.just(1e-14),
+            "conversion_energy_j": st.just(1e-12),
+            "add_energy_j": st.just(1e-14),
+            "code_memory_bytes": st.sampled_from([0, 3, 1 << 20]),
+            "code_energy_j_per_bit": st.just(1e-14),
+            "array_area_m2": st.just(1e-9),
+            "winner_area_m2": st.just(1e-11),
+            "adc_area_m2": st.just(1e-9),
+            "lane_area_m2": st.just(1e-10),
+            "code_memory_area_m2": st.just(1e-7),
+            "unit_leakage_w": st.sampled_from([0.0, 1e-4]),
         }
     ),
     "machine.crossbar.pair.sensing.integration": st.none()

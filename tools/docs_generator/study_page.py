@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 from pimsim.studies.paper.claims import CLAIMS, Verdict
 from pimsim.studies.paper.corrected_accounting import Corrected
+from pimsim.studies.paper.machine_claims import MACHINE_ITEMS, PRINTED, MachineRuns
 from pimsim.studies.paper.switches import (
     ALL,
     ALL_SETTINGS,
@@ -17,9 +20,16 @@ from pimsim.studies.paper.switches import (
     settings,
 )
 from pimsim.studies.paper.waterfall import CORRECTED_ITEMS, MACHINES, WATERFALL_CONTEXT_LENGTHS, WATERFALL_MODELS
+from pimsim.studies.ranges.machine_ranges import machine_tables
 from tools.docs_generator.facts import Row, study, table
 
 BY_HAND = ("opt-6.7b", 1024)
+
+RANGE_SAMPLES = 100
+WORDS = {"as published": "the accounting of the paper", "layers": "decoder layers", "token": "everything of a token"}
+"""How each way of counting is named in a sentence."""
+
+VERDICT_WORDS = {"holds": "holds", "weaker": "is true in its direction only", "fails": "fails"}
 
 
 @cache
@@ -101,7 +111,87 @@ def waterfall() -> str:
     return table(head, rows, right=range(1, len(head)))
 
 
+@cache
+def _machine_runs() -> MachineRuns:
+    return MachineRuns(study=study())
+
+
+def machine_table() -> str:
+    """Return Table III with machines: GOPS and GOPS/W, and the printed values."""
+    rows = []
+    for row in MACHINE_ITEMS["table3"](_machine_runs()).rows:
+        printed = [
+            f"{row[f'printed_{figure}']:,.5g} ({row[f'{figure}_ratio']:.3g}x)" if row[f"printed_{figure}"] else ""
+            for figure in ("gops", "gops_per_w")
+        ]
+        ours = ["" if row[figure] is None else f"{row[figure]:,.4g}" for figure in ("gops", "gops_per_w")]
+        cells = (f"`{row['machine']}`", row["model"], f"{row['context_length']:,}", row["counted"])
+        rows.append((*cells, ours[0], printed[0], ours[1], printed[1]))
+    head = ("machine", "model", "context", "counted", "GOPS", "printed", "GOPS/W", "printed")
+    return table(head, rows, right=(2, 4, 5, 6, 7))
+
+
+def _ratio(value: float) -> str:
+    return f"{float(f'{value:.3g}'):,g}x"
+
+
+def _claim_cells(row: Mapping[str, Any], *ends: str) -> tuple[str, ...]:
+    verdict = row["verdict"] if row["verdict"] == "holds" else f"**{row['verdict']}**"
+    values = (f"{row[name]:,.4g}" for name in ("pim_llm", "other"))
+    against = row["against"] if row["against"] == PRINTED else f"`{row['against']}`"
+    return (row["claim"], against, row["counted"], *values, _ratio(row["ratio"]), *ends, verdict)
+
+
+def machine_claims() -> str:
+    """Return the table of claims about other designs: against printed values, and against machines."""
+    rows = [_claim_cells(row) for row in MACHINE_ITEMS["claims"](_machine_runs()).rows]
+    return table(("claim", "against", "counted", "PIM-LLM", "other", "ratio", "verdict"), rows, right=(3, 4, 5))
+
+
+def machine_ranges() -> str:
+    """Return the intervals of the ratios of these claims, from the ranges of all constants."""
+    rows = [
+        _claim_cells(row, f"{_ratio(row['low'])} to {_ratio(row['high'])}", f"{row['holds_with']:.0%}")
+        for row in machine_tables(["claims"], samples=RANGE_SAMPLES)["claims"].rows
+        if row["low"] is not None
+    ]
+    head = (
+        "claim",
+        "against",
+        "counted",
+        "PIM-LLM",
+        "other",
+        "ratio",
+        "95 % interval",
+        "holds with",
+        "at likely values",
+    )
+    return table(head, rows, right=(3, 4, 5, 6, 7))
+
+
+def machine_verdicts() -> str:
+    """Return the verdict on each of these claims in a sentence, from the rows of the table."""
+    found = MACHINE_ITEMS["claims"](_machine_runs()).rows
+    sentences = []
+    for claim in dict.fromkeys(row["claim"] for row in found):
+        rows = [row for row in found if row["claim"] == claim]
+        said: dict[str, list[str]] = {against: [] for against in dict.fromkeys(row["against"] for row in rows)}
+        for row in rows:
+            verdict = VERDICT_WORDS[row["verdict"]]
+            said[row["against"]].append(f"{verdict} with {WORDS[row['counted']]} ({_ratio(row['ratio'])})")
+        parts = (
+            f"against {'the printed value' if name == PRINTED else f'`{name}`'} it {', '.join(each)}"
+            for name, each in said.items()
+        )
+        sentences.append(f"- *{claim[0].upper()}{claim[1:]}*: {'; '.join(parts)}.")
+    return "\n".join(sentences)
+
+
 SECTIONS = {
+    "study-machines": machine_table,
+    "study-machine-claims": machine_claims,
+    "study-machine-ranges": machine_ranges,
+    "study-machine-verdicts": machine_verdicts,
     "study-claims": claims,
     "study-switches": switches,
     "study-ratios": ratios,

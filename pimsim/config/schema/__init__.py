@@ -27,6 +27,8 @@ from pimsim.config.schema.digital_section import (
 )
 from pimsim.config.schema.kv_tier_section import KvPlacementConfig, KvTierConfig
 from pimsim.config.schema.memory_section import DramConfig, InterfacesConfig, MemoryConfig
+from pimsim.config.schema.prediction_section import PredictionConfig
+from pimsim.config.schema.processor_section import PROCESSOR, PROCESSORS
 from pimsim.config.schema.quantities import (
     Area,
     CellClass,
@@ -40,8 +42,10 @@ from pimsim.config.schema.quantities import (
     Power,
     Section,
 )
+from pimsim.config.schema.roofline_section import RooflineConfig
 from pimsim.config.schema.serving_section import ServingConfig, SpeculationConfig
 from pimsim.config.schema.staging_section import BusConfig, StagingBufferConfig, StagingConfig
+from pimsim.config.schema.transpim_section import TransPimConfig
 from pimsim.config.schema.workload_section import (
     MATRIX_ROLES,
     MAX_CONTEXT_LENGTH,
@@ -57,6 +61,8 @@ from pimsim.config.schema.workload_section import (
 __all__ = [
     "MATRIX_ROLES",
     "MAX_CONTEXT_LENGTH",
+    "PROCESSOR",
+    "PROCESSORS",
     "PROJECTION_ROLES",
     "SCHEMA_VERSION",
     "AccuracyConfig",
@@ -94,7 +100,9 @@ __all__ = [
     "PlacementOrder",
     "Positive",
     "Power",
+    "PredictionConfig",
     "ReplicasConfig",
+    "RooflineConfig",
     "Section",
     "ServingConfig",
     "Slot",
@@ -106,6 +114,7 @@ __all__ = [
     "SystolicConfig",
     "TileBufferConfig",
     "TileDigitalConfig",
+    "TransPimConfig",
     "VectorConfig",
     "WorkloadConfig",
 ]

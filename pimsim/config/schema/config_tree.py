@@ -21,8 +21,12 @@ from pimsim.config.schema.digital_section import (
 )
 from pimsim.config.schema.kv_tier_section import KvTierConfig
 from pimsim.config.schema.memory_section import MemoryConfig
+from pimsim.config.schema.prediction_section import PredictionConfig
+from pimsim.config.schema.processor_section import PROCESSORS, config_problems, machine_problems
 from pimsim.config.schema.quantities import Node, Section
+from pimsim.config.schema.roofline_section import RooflineConfig
 from pimsim.config.schema.serving_section import ServingConfig
+from pimsim.config.schema.transpim_section import TransPimConfig
 from pimsim.config.schema.workload_section import AccuracyConfig, MappingConfig, WorkloadConfig
 
 SCHEMA_VERSION = 2
@@ -71,9 +75,21 @@ class MachineConfig(Section):
     sram_cim: SramCimConfig | None = Field(
         description="compute-in-memory macros that compute attention with mapping.attention=sram_cim"
     )
+    prediction: PredictionConfig | None = Field(
+        description="unit that predicts which scores matter, so that the macros of sram_cim compute only these "
+        "(docs/baselines.md)"
+    )
     kv_tiers: Annotated[tuple[KvTierConfig, ...], Field(max_length=8, strict=False)] = Field(
         description="tiers of memory that hold the KV cache, from the nearest to the farthest; mapping.kv_tiers places "
         "it. Without tiers it is in the off-chip memory (docs/kv-tiers.md)"
+    )
+    roofline: RooflineConfig | None = Field(
+        description="GPU or CPU that computes every op, with mapping.projections=processor and "
+        "mapping.attention=processor (docs/baselines.md)"
+    )
+    transpim: TransPimConfig | None = Field(
+        description="DRAM whose banks compute every op, as TransPIM, with mapping.projections=processor and "
+        "mapping.attention=processor; machine.memory needs a timing table (docs/baselines.md)"
     )
 
     def __hash__(self) -> int:
@@ -94,6 +110,17 @@ class MachineConfig(Section):
     def adc_series(self) -> dict[str, Any] | None:
         """The same as plain values for JSON."""
         return None if self.adc_scaling is None else self.adc_scaling.to_dict()
+
+    @property
+    def processor(self) -> str | None:
+        """Name of the section of the processor that computes every op; None if the machine has components instead."""
+        return next((name for name in PROCESSORS if getattr(self, name) is not None), None)
+
+    @model_validator(mode="after")
+    def _processor_is_alone(self) -> MachineConfig:
+        if problems := list(machine_problems(self)):
+            raise ValueError("; ".join(problems))
+        return self
 
     @model_validator(mode="after")
     def _constants_have_a_node(self) -> MachineConfig:
@@ -175,6 +202,12 @@ class Config(Section):
         return printable(f"<Config {shown}, context_length={workload.context_length}>", MAX_REPR_CHARS)
 
     @model_validator(mode="after")
+    def _processor_computes_all(self) -> Config:
+        if problems := list(config_problems(self)):
+            raise ValueError("; ".join(problems))
+        return self
+
+    @model_validator(mode="after")
     def _projections_have_a_home(self) -> Config:
         if self.mapping.projections == "crossbar" and self.machine.crossbar is None:
             raise ValueError("mapping.projections is 'crossbar', but machine.crossbar is null")
@@ -183,7 +216,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _attention_has_a_unit(self) -> Config:
         unit = self.mapping.attention
-        if unit != "systolic" and getattr(self.machine, unit) is None:
+        if unit not in ("systolic", "processor") and getattr(self.machine, unit) is None:
             preset = "near-memory-hbm3" if unit == "near_memory" else "sram-cim-22nm"
             raise ValueError(
                 f"mapping.attention is {unit!r}, but machine.{unit} is null; the preset {preset} has such a unit"
@@ -197,6 +230,19 @@ class Config(Section):
             raise ValueError(
                 f"mapping.attention is {unit!r}, whose units read the KV cache where it lies, but machine.kv_tiers "
                 "divides it over tiers; set kv_tiers to [], or attention to systolic"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _prediction_sees_all_attention(self) -> Config:
+        if (
+            self.machine.prediction
+            and self.mapping.attention == "sram_cim"
+            and self.workload.kv.keep == "heavy_hitters"
+        ):
+            raise ValueError(
+                "workload.kv.keep=heavy_hitters adds up the attention that every entry gets, but "
+                "machine.prediction leaves out entries; set keep to another policy, or prediction to null"
             )
         return self
 

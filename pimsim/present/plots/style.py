@@ -118,6 +118,7 @@ PARTS: Mapping[str, Look] = MappingProxyType(
         "systolic": Look("systolic", BLUE),
         "near_memory": Look("near memory", BLUE, "...."),
         "sram_cim": Look("SRAM macros", BLUE, "xxxx"),
+        "prediction": Look("prediction", BLUE, "////"),
         "communication": Look("communication", ORANGE),
         "tile_buffer": Look("tile buffer", SKY_BLUE, "////"),
         "digital": Look("digital", "#FFFFFF", "||||"),
@@ -130,13 +131,17 @@ PARTS: Mapping[str, Look] = MappingProxyType(
         "programming": Look("programming", VERMILION, "xxxx"),
         "chip_link": Look("chip link", ORANGE, "...."),
         "vector": Look("vector", GREEN),
+        "processor": Look("processor", BLUE, "||||"),
         "controller": Look("controller", LIGHT_GREY, "...."),
         "contention": Look("contention", GREY, "////"),
     }
 )
 """Looks of the latency components (`pimsim.steps.step_tree.PARTS`)."""
 
-_SAME = ("systolic", "near_memory", "sram_cim", "vector", "sram", "memory", "controller", "programming", "chip_link")
+_SAME = (
+    *("systolic", "near_memory", "sram_cim", "prediction", "vector", "sram", "memory", "controller", "programming"),
+    "chip_link",
+)
 COMPONENTS: Mapping[str, Look] = MappingProxyType(
     {
         "tile": Look("tile", VERMILION),

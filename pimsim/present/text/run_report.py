@@ -175,6 +175,8 @@ def _tokens(result: RunResult) -> tuple[str, str]:
 
 def _weights_row(result: RunResult) -> tuple[str, str, str]:
     size = _quantity(result.weight_bytes, "_bytes")
+    if result.config.machine.transpim is not None:
+        return "weights", size, "in the banks that compute; they do not pass the port of the memory"
     if not result.weight_load_ps:
         decode = "for every token" if result.tokens == 1 else "for every step"
         when = "once for the prompt" if result.phase == "prefill" else decode

@@ -31,6 +31,7 @@ from pimsim.studies.accuracy.accuracy_records import (
 from pimsim.studies.accuracy.accuracy_result import AccuracyResult
 from pimsim.studies.accuracy.chips import ChipRun, run_chip
 from pimsim.studies.accuracy.evaluation_inputs import Inputs, read_inputs, weight_kind
+from pimsim.studies.accuracy.key_codebooks import selection_notes, selection_of
 from pimsim.studies.accuracy.kv_figures import cache_figures, cache_warnings, check_groups
 from pimsim.studies.accuracy.measures import Powers
 from pimsim.studies.accuracy.reference import NumberFormats, Reference, compute_reference, reference_steps
@@ -170,10 +171,11 @@ def formats_of(config: Config) -> NumberFormats:
         config: Config with crossbars.
 
     Returns:
-        Bits of activations, what the KV cache keeps, and the softmax.
+        Bits of activations, what the KV cache keeps, the softmax, and the entries of attention that are computed.
     """
     activation_bits = number_formats(config)["activation_bits"]
-    return NumberFormats(activation_bits, config.workload.kv.spec(), config.machine.vector.softmax)
+    kv, softmax = config.workload.kv.spec(), config.machine.vector.softmax
+    return NumberFormats(activation_bits, kv, softmax, selection_of(config))
 
 
 def tile_sums_of(config: Config) -> TileSums:
@@ -335,6 +337,7 @@ def evaluate_point(
         notes=(
             *inputs.network.spec.notes_at(machine.figures.context_length),
             *config.workload.kv.spec().notes_at(machine.figures.context_length),
+            *selection_notes(reference.formats.selection),
             *technology_notes(config.machine),
             *circuit_notes(config, input_bits(config)),
         ),

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from pimsim.inference import Decoder, ExactProjector, Projector, Site
 from pimsim.inference.attention import Softmax
 from pimsim.inference.forward_pass import LayerObserver, ProjectionObserver
+from pimsim.inference.kept_entries import EntryChooser, Selection
 from pimsim.studies.accuracy.evaluation_inputs import Inputs, Window, cut_windows, longest_window
+from pimsim.studies.accuracy.key_codebooks import make_chooser
 from pimsim.studies.accuracy.measures import nll
 from workloads.kv_cache import KvCacheSpec
 from workloads.neural_network import Network
@@ -34,11 +36,13 @@ class NumberFormats:
         activation_bits: Bits of the inputs of projections.
         kv: What the KV cache keeps, and its formats.
         softmax: Function that turns scores into attention weights.
+        selection: Entries of attention that are computed; None means all.
     """
 
     activation_bits: int
     kv: KvCacheSpec
     softmax: Softmax
+    selection: Selection | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +59,7 @@ class Reference:
             tokens of the prefix, for the first windows (as many as `MAX_RESIDUALS` allows, at least one).
         calibration: Input activations of each matrix when the exact model reads the calibration text,
             [vectors, in] int8.
+        chooser: Selection of the entries of attention, with its codebooks; None means that all are computed.
     """
 
     inputs: Inputs
@@ -64,6 +69,7 @@ class Reference:
     logits: tuple[Floats, ...]
     residuals: tuple[Floats, ...]
     calibration: Mapping[Site, NDArray[np.int8]]
+    chooser: EntryChooser | None = None
 
     @property
     def windows(self) -> tuple[Window, ...]:
@@ -89,7 +95,8 @@ class Reference:
             The decoder.
         """
         kv, softmax = self.formats.kv, self.formats.softmax
-        return Decoder(self.network, projector, kv=kv, softmax=softmax, observe=observe, watch=watch)
+        chooser = self.chooser
+        return Decoder(self.network, projector, kv=kv, softmax=softmax, chooser=chooser, observe=observe, watch=watch)
 
     def tokens(self, window: Window) -> NDArray[np.int64]:
         """Return the input tokens of a window.
@@ -176,6 +183,9 @@ def compute_reference(
             tick()
     streams: list[Floats] = []
     exact = ExactProjector(inputs.network, formats.activation_bits)
+    if formats.selection is not None:
+        texts = [_with_prefix(inputs, window) for window in _calibration_windows(inputs)]
+        empty = replace(empty, chooser=make_chooser(formats.selection, empty.decoder(exact), texts))
     decoder = empty.decoder(exact, watch=lambda _, x: streams.append(x.copy()))
     exact_nll, logits, residuals = [], [], []
     tokens = len(inputs.prefix) + inputs.windows[0].length
@@ -213,6 +223,12 @@ def _calibration_windows(inputs: Inputs) -> tuple[Window, ...]:
     return cut_windows(len(inputs.calibration), CALIBRATION_WINDOWS * length, length)
 
 
+def _with_prefix(inputs: Inputs, window: Window) -> NDArray[np.int64]:
+    """Return the token ids of a window of the calibration text, after the prefix."""
+    ids = inputs.calibration[window.start : window.start + window.length]
+    return np.concatenate([inputs.prefix, ids])
+
+
 def _calibration(reference: Reference, exact: Projector, tick: Tick) -> dict[Site, NDArray[np.int8]]:
     inputs = reference.inputs
     windows = _calibration_windows(inputs)
@@ -225,7 +241,6 @@ def _calibration(reference: Reference, exact: Projector, tick: Tick) -> dict[Sit
 
     decoder = reference.decoder(exact, observe=observe)
     for window in windows:
-        ids = inputs.calibration[window.start : window.start + window.length]
-        decoder.logits(np.concatenate([inputs.prefix, ids]))
+        decoder.logits(_with_prefix(inputs, window))
         tick()
     return {site: np.concatenate(parts) for site, parts in found.items()}

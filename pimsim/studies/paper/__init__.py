@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pimsim.studies.paper.comparison_table import Table
     from pimsim.studies.paper.paper_runs import Study
 
-Accounting = Literal["published", "corrected"]
+Accounting = Literal["published", "corrected", "machines"]
 Progress = Callable[[int, int], None]
 ACCOUNTINGS: tuple[Accounting, ...] = get_args(Accounting)
 
@@ -22,11 +22,15 @@ def known_items(accounting: Accounting = "published") -> tuple[str, ...]:
     """List the tables and figures of an accounting.
 
     Args:
-        accounting: "published" or "corrected".
+        accounting: "published", "corrected" or "machines".
 
     Returns:
         Names that `reproduce` and `pimsim reproduce` accept.
     """
+    if accounting == "machines":
+        from pimsim.studies.paper.machine_claims import MACHINE_ITEMS
+
+        return tuple(MACHINE_ITEMS)
     if accounting == "corrected":
         from pimsim.studies.paper.waterfall import CORRECTED_ITEMS
 
@@ -44,7 +48,8 @@ def reproduce(
     Args:
         items: Names from `known_items(accounting)`; "all" means all of them.
         accounting: "published" counts time and energy as the paper does; "corrected" shows the effect of each
-            correction, and which claims of the paper still hold.
+            correction, and which claims of the paper still hold; "machines" puts machines in place of the printed
+            numbers of other designs, and counts all of them alike.
         progress: Function of the number of finished tables and of all, called after each table; None means no reports.
 
     Returns:
@@ -61,6 +66,11 @@ def reproduce(
     from pimsim.studies.paper.paper_runs import Study
 
     study = Study()
+    if accounting == "machines":
+        from pimsim.studies.paper.machine_claims import MACHINE_ITEMS, MachineRuns
+
+        runs = MachineRuns(study=study)
+        return _tables({item: partial(MACHINE_ITEMS[item], runs) for item in wanted}, progress)
     if accounting == "corrected":
         from pimsim.studies.paper.corrected_accounting import Corrected
         from pimsim.studies.paper.waterfall import CORRECTED_ITEMS

@@ -168,6 +168,13 @@ def _analog_share(context_length: int) -> Claim:
     return Claim(f"analog-share-{context_length}", sentence, 1, None, measure, "{value:.2f} %", at_most=True)
 
 
+HARDSEA_DOUBT = (
+    "the printed 3.2 GOPS of HARDSEA are in doubt: its abstract claims the throughput of accelerators that have two "
+    "orders of magnitude more (A3 221, SpAtten 360 GOP/s), and no public source says what the 3.2 count"
+)
+"""What stands wherever the claim about HARDSEA is judged."""
+
+
 def _over_hardsea() -> Claim:
     # The value of HARDSEA stays as printed: it is unknown whether a MAC counts as one operation or as two.
     def measure(corrected: Corrected, switches: Switches) -> Measured:

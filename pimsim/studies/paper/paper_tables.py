@@ -10,6 +10,7 @@ from pimsim.config.loading import load_config
 from pimsim.config.schema import Dataflow
 from pimsim.studies.paper import published_accounting as accounting
 from pimsim.studies.paper.agreement import with_agreement
+from pimsim.studies.paper.claims import HARDSEA_DOUBT
 from pimsim.studies.paper.comparison_table import Row, Table, deviation_percent
 from pimsim.studies.paper.paper_runs import CONTEXT_LENGTHS, MODELS, Machine, Study
 from pimsim.studies.paper.published_values import Key, published, published_values
@@ -310,6 +311,7 @@ def table3(study: Study) -> Table:
         _claim("at least 2x the GOPS of HARDSEA (GPT-2 Small, l=1024)", small["gops"] / hardsea, 2),
         _claim("at least 5x the GOPS/W of TransPIM (GPT-2 Medium, l=4096)", medium["gops_per_w"] / transpim, 5),
         "the published value of TransPIM is an upper bound: all its variants stay below 200 GOPS/W",
+        HARDSEA_DOUBT,
         "a MAC is one operation; GPT-2 has d_ff = d_model for GOPS and 4 d_model for GOPS/W, as in the paper",
     )
     return with_agreement(Table("table3", "Table III: GOPS and GOPS/W", tuple(rows), notes))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from pimsim.studies.paper.claims import CLAIMS, Claim, Measured, Verdict
+from pimsim.studies.paper.claims import CLAIMS, HARDSEA_DOUBT, Claim, Measured, Verdict
 from pimsim.studies.paper.comparison_table import Row, Table, deviation_percent
 from pimsim.studies.paper.corrected_accounting import Corrected, Figures
 from pimsim.studies.paper.paper_runs import Machine
@@ -185,6 +185,7 @@ def claims(corrected: Corrected) -> Table:
         f"variants: all switches on, with each value of {_several()}; 'all together' is the last variant",
         "broken by: switches that alone change the verdict from 'holds', with the remaining value",
         "the values of HARDSEA and TransPIM stay as printed, in an unknown convention: mac_is_two doubles only ours",
+        HARDSEA_DOUBT,
         f"all together without mac_is_two: {'; '.join(_one_operation(corrected))}",
     )
     return Table("claims", "The paper's claims under the corrected accounting", tuple(rows), notes)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, NamedTuple
 
 from pimsim.base.errors import ConfigError, Problem, did_you_mean, nearest, show
 from pimsim.base.shipped_files import defaults_path
 from pimsim.base.units import dimension_of_key
 from pimsim.config.given_keys import assigned, leaves
+from pimsim.config.json_schema import A_NUMBER, WHOLE_NUMBER, schema_index
 from pimsim.config.layers import Overrides, override_items, read_layers
 from pimsim.config.loading import Source, load_config
 from pimsim.config.provenance import read_provenance
@@ -74,7 +76,8 @@ def config_ranges(
             origin = stated[key].origin
             found.append(KeyRange(key, given[key], table.group(key), f"given{' in ' if origin else ''}{origin}"))
             continue
-        rule = None if key in exact or _is_derived(config, key) else table.rule(key, letters.get(key, ""), value)
+        fixed = key in exact or _is_derived(config, key) or is_whole(key)
+        rule = None if fixed else table.rule(key, letters.get(key, ""), value)
         if rule is not None:
             found.append(KeyRange(key, rule.around(value), table.group(key), rule.source))
     return tuple(each for each in found if each.range.low < each.range.high)
@@ -96,8 +99,22 @@ def exact_numbers(config: Config, source: Source | None = None, overrides: Overr
     return tuple(
         key
         for key, value in numbers.items()
-        if key in exact and key not in stated and table.rule(key, letters.get(key, ""), value)
+        if key in exact and key not in stated and not is_whole(key) and table.rule(key, letters.get(key, ""), value)
     )
+
+
+@cache
+def is_whole(key: str) -> bool:
+    """Return whether a key takes whole numbers only: a size or a count, which a designer chooses and which is known.
+
+    Args:
+        key: Dotted key.
+
+    Returns:
+        False also for a key that the schema does not have.
+    """
+    kinds = schema_index(Config).kinds(tuple(key.split(".")))
+    return WHOLE_NUMBER in kinds and A_NUMBER not in kinds
 
 
 def _is_derived(config: Config, key: str) -> bool:

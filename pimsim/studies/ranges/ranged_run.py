@@ -3,7 +3,9 @@
 What an energy, a power or an area changes is exactly known: the action counts, times and busy times of a run do not
 depend on them. Other numbers change times. Under the serial schedule the latency is the sum of those of the activities,
 and each follows from the step tree of its component; only the components that the numbers change build their steps
-again. Under the other schedules the engine runs again. Both give the figures of `simulate`, to the picosecond.
+again. Under the other schedules the engine runs again. Both give the figures of `simulate`, to the picosecond. Where a
+number changes counts as well, because a component counts times as actions or its shares depend on the number, each set
+of values is a simulation of its own.
 """
 
 from __future__ import annotations
@@ -15,10 +17,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from pimsim.base.errors import WorkloadInputError
+from pimsim.base.errors import PimsimError, WorkloadInputError
 from pimsim.config.schema import Config
 from pimsim.engine import Memo, run
-from pimsim.engine.run_records import component_records
+from pimsim.engine.run_records import add_shared_busy, component_records
 from pimsim.hardware.component import Component
 from pimsim.hardware.leakage import gating_of, leakage_energy_j
 from pimsim.hardware.machine import Machine, build_machine
@@ -27,6 +29,7 @@ from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
 from pimsim.results.run_result import RunResult
 from pimsim.simulation import make_trace, simulate
 from pimsim.steps.records import ComponentRecord, OpRecord
+from pimsim.steps.step_tree import action_counts
 from pimsim.studies.ranges.config_values import is_timing, numbers_of, with_values
 from pimsim.studies.ranges.run_figures import RunFigures
 from pimsim.studies.ranges.serial_times import SharePool, add_parts
@@ -34,6 +37,9 @@ from workloads.trace import Trace
 
 PROBE = 1 + 2.0**-10
 """Factor on numbers that finds the components that they change."""
+
+WIDE_PROBE = 1.5
+"""Factor on numbers that finds whether they change sizes of shares, which are whole numbers, or counts of actions."""
 
 
 class _OpTimes(NamedTuple):
@@ -111,6 +117,10 @@ class RangedRun:
         """
         self._pool.take(values)
         config = with_values(self.config, values)
+        if self._whole:
+            again = simulate(config)
+            operations = config.operations_per_mac * again.macs
+            return RunFigures(again.latency_ps, again.energy_j, again.area_m2, again.tokens, operations)
         machine = build_machine(config.machine, config.name)
         energies_j = machine.action_energies_j()
         times = self._times(config, machine, values)
@@ -132,11 +142,13 @@ class RangedRun:
 
         Returns:
             The result that `simulate` gives for that config, without its activities, its accounting and the loading of
-            its weights.
+            its weights, unless it is simulated.
         """
         assert self.config.schedule == "serial"
         self._pool.take(values)
         config = with_values(self.config, values)
+        if self._whole:
+            return simulate(config)
         machine = build_machine(config.machine, config.name)
         times = self._times(config, machine, values)
         return replace(
@@ -149,6 +161,28 @@ class RangedRun:
             activities=(),
             profiles=(),
         )
+
+    @cached_property
+    def _whole(self) -> bool:
+        """Whether numbers change more than times: the shares of ops, or the counts of actions in these."""
+        if not self._timing_keys:
+            return False
+        numbers = numbers_of(self.config)
+        probed = with_values(self.config, {key: WIDE_PROBE * numbers[key] for key in self._timing_keys})
+        machine = build_machine(probed.machine, probed.name)
+        try:
+            mapped = map_trace(probed, machine, self._trace)
+        except PimsimError:  # sizes depend on the numbers
+            return True
+        pairs = {}
+        for before, after in zip(_assignments(self._mapped.program), _assignments(mapped.program), strict=False):
+            if before.component.name != after.component.name:
+                return True
+            if not self._remapped and (before.share, before.stream) != (after.share, after.stream):
+                return True
+            if before.component.name in self._changed:
+                pairs[self._pool.number(before)] = before, after
+        return any(action_counts(before.work()) != action_counts(after.work()) for before, after in pairs.values())
 
     def _components(self, config: Config, machine: Machine, times: _Times) -> tuple[ComponentRecord, ...]:
         components = {component.name: component for component in machine.components()}
@@ -251,8 +285,7 @@ class RangedRun:
             ops.append(_OpTimes(start_ps, op_ps, parts_ps))
             start_ps += op_ps
             latency_ps += repeat * op_ps
-        sram = machine.sram.name
-        busy_ps[sram] = max(busy_ps[sram], program.port_busy_ps(latency_ps))
+        add_shared_busy(busy_ps, self.config, machine, program, latency_ps)
         return _Times(latency_ps, busy_ps, tuple(ops))
 
     def _ops(self, times: _Times) -> tuple[OpRecord, ...]:
@@ -273,6 +306,12 @@ class RangedRun:
         outcome = run(program, config.schedule, memo=memo)
         records = component_records(config, machine, self.result.tiles.tiles_available, outcome, program)
         return _Times(outcome.latency_ps, {each.name: each.busy_ps for each in records})
+
+
+def _assignments(program: Program) -> Iterator[Assignment]:
+    for block in program.blocks:
+        for task in block.tasks:
+            yield from task.assignments
 
 
 def _on_machine(program: Program, machine: Machine) -> Program:

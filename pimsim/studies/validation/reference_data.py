@@ -18,7 +18,12 @@ from pimsim.studies.validation.macro_references import GROUP, macro_references
 
 _DATA = Path(__file__).parent / "data"
 
-GROUPS = ("paper", "systolic", "tiles", "arrays", "macros", "sram", "logic", "memory", "workloads", "queueing")
+GROUPS = (
+    *("paper", "systolic", "tiles", "arrays", "macros", "sram", "logic", "memory", "workloads", "queueing"),
+    "devices",
+    "hardsea",
+    "transpim",
+)
 """Groups of rows, in the order of the table."""
 
 _OPTIONAL = ("built_from", "unit", "values", "outside", "peer")

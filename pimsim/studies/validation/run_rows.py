@@ -25,6 +25,9 @@ _OURS: Mapping[str, str] = {
     "memory": "memory_points",
     "workloads": "model_sizes",
     "queueing": "queue_waits",
+    "devices": "device_speeds",
+    "hardsea": "hardsea_figures",
+    "transpim": "transpim_points",
 }
 """Module of `pimsim.studies.validation.ours` that computes each group; imported when a row of it is needed."""
 

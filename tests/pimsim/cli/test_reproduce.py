@@ -140,3 +140,18 @@ def test_each_table_is_reported() -> None:
     tables = reproduce(["fig1b", "table3"], progress=lambda done, of: reports.append((done, of)))
     assert reports == [(1, 2), (2, 2)]
     assert list(tables) == ["fig1b", "table3"]
+
+
+def test_machines_in_place_of_printed_numbers(tmp_path: Path) -> None:
+    options = ("--accounting", "machines")
+    shown = json.loads(run_pimsim("reproduce", "claims", *options, "--json", "--csv", tmp_path).ok)
+    assert list(shown) == ["claims"]
+    assert [path.name for path in tmp_path.iterdir()] == ["claims.csv"]
+    assert {row["against"] for row in shown["claims"]["rows"]} >= {"printed value"}
+    text = run_pimsim("reproduce", *options).ok
+    assert "3.2 GOPS of HARDSEA are in doubt" in text
+    assert max(map(len, text.splitlines())) <= 160
+    outcome = run_pimsim("reproduce", "fig5", *options)
+    assert_refused(outcome, 2)
+    assert "'fig5' is not one of table3, claims, all" in outcome.err
+    assert_refused(run_pimsim("reproduce", *options, "--plots", tmp_path / "plots"), 2)

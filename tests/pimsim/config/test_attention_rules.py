@@ -20,14 +20,28 @@ def test_a_unit_that_is_not_used_counts_only_with_its_area() -> None:
     assert set(ineffective_keys(refusing, ["machine.sram_cim.swap_macros", "machine.sram_cim.rows"])) == {
         "machine.sram_cim.swap_macros"
     }
+    keys = [f"machine.prediction.{key}" for key in ("kept_share", "winner_s", "adc_area_m2", "lane_area_m2")]
+    for setting, idle in (
+        ("mapping.attention=systolic", {0, 1, 2}),
+        ("machine.prediction.method=exact", {1, 2}),
+        ("machine.prediction.readout=winner_take_all", {2}),
+        ("machine.prediction.readout=adc", {1}),
+    ):
+        assert set(ineffective_keys(load_config("hardsea", [setting]), keys)) == {keys[each] for each in idle}
 
 
 def test_rules_name_keys_of_the_units() -> None:
-    for config, unit in (("pim-llm-near-memory", "near_memory"), ("pim-llm-sram-attention", "sram_cim")):
+    units = (
+        ("pim-llm-near-memory", "near_memory"),
+        ("pim-llm-sram-attention", "sram_cim"),
+        ("hardsea", "prediction"),
+    )
+    area = {"machine.sram_cim.macros", *(f"machine.prediction.{key}" for key in ("arrays", "columns", "lanes"))}
+    for config, unit in units:
         keys = {f"machine.{unit}.{key}" for key in type(getattr(load_config(config).machine, unit)).model_fields}
         named = {key for names, _, _ in ATTENTION_RULES for key in names if key.startswith(f"machine.{unit}.")}
         figures = {key for key in keys - named if not key.endswith(("_area_m2", "_leakage_w"))}
-        assert figures <= {"machine.sram_cim.macros"}  # the area of all macros depends on their number
+        assert figures <= area | {"machine.prediction.readout"}  # the area depends on these
         assert named < keys
 
 
@@ -40,6 +54,9 @@ def test_rules_name_keys_of_the_units() -> None:
         ("pim-llm-near-memory", "machine.memory.dram=null", "near_memory needs a memory whose banks are known"),
         ("pim-llm-sram-attention", "machine.sram_cim.active_rows=100", "a divisor of rows=256, not 100"),
         ("pim-llm-sram-attention", "machine.sram_cim.swap_macros=1025", "at most macros=1024, not 1025"),
+        ("hardsea", "machine.prediction.centroids=65", "columns must be at least 2 . centroids, 130, not 128"),
+        ("hardsea", "workload.kv={keep: heavy_hitters, budget: 9}", "machine.prediction leaves out entries"),
+        ("hardsea", "machine.prediction.kept_share=0", "kept_share: 0 is out of range; must be > 0 and <= 1"),
     ],
 )
 def test_refusals(config: str, setting: str, message: str) -> None:

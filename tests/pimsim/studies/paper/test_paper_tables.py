@@ -342,6 +342,7 @@ def test_table3_evaluates_both_claims(tables: Tables) -> None:
     assert medium / 200 >= 5
     assert any("upper bound" in note for note in rest)
     assert any("a MAC is one operation" in note for note in rest)
+    assert any(note.startswith("the printed 3.2 GOPS of HARDSEA are in doubt") for note in rest)
 
 
 def test_a_claim_that_does_not_hold_is_called_so() -> None:

@@ -9,6 +9,9 @@ import pytest
 
 from pimsim import load_config, simulate
 from pimsim.base.errors import WorkloadInputError
+from pimsim.base.shipped_files import list_configs
+from pimsim.config.layers import read_layers
+from pimsim.config.preset_files import lacks_machine
 from pimsim.engine import run as run_engine
 from pimsim.studies.ranges import ranged_run
 from pimsim.studies.ranges.config_ranges import config_ranges
@@ -27,6 +30,8 @@ CASES: dict[str, tuple[str, list[str], Mapping[str, object]]] = {
     "tpu": ("tpu-llm", [SMALL], {}),
     "prefill": ("pim-llm", [SMALL, "workload.phase=prefill", "workload.prompt_length=16"], {}),
     "28 nm": ("pim-llm", [SMALL, "machine.technology_nm=28", "leakage_gating=ungated"], {}),
+    "units at banks": ("pim-llm-near-memory", [SMALL], {}),
+    "banks that compute": ("transpim", [SMALL], {}),
     "clocks": ("pim-llm", [SMALL], CLOCKS),
     "swap": ("pim-llm", [SMALL, "mapping.provisioning=swap"], {}),
     "chips": (
@@ -40,6 +45,8 @@ CASES: dict[str, tuple[str, list[str], Mapping[str, object]]] = {
         ],
         {},
     ),
+    "near memory": ("pim-llm-near-memory", [SMALL], {}),
+    "sram cim": ("pim-llm-sram-attention", [SMALL], {}),
     "dataflow": ("pim-llm", [SMALL, "schedule=dataflow"], {}),
     "contended": ("pim-llm", [SMALL, "schedule=contended"], CLOCKS),
 }
@@ -72,6 +79,26 @@ def test_the_figures_are_those_of_a_simulation(name: str) -> None:
             assert result.ops == simulated.ops
             assert result.components == simulated.components
             assert result.action_energies_j == simulated.action_energies_j
+
+
+MACHINES = [
+    name
+    for name in list_configs()
+    if not name.startswith("macro-") and not lacks_machine(read_layers(name), name) and name != "defaults"
+]
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_every_shipped_machine_has_ranges(name: str) -> None:
+    """Whatever computes its ops: the likely values give the run itself, and other values a run with these."""
+    config = load_config(name, [SMALL])
+    ranges = config_ranges(config, name, [SMALL])
+    run = RangedRun(config, [each.key for each in ranges], remapped=needs_mapping(ranges))
+    assert run.figures({each.key: each.range.likely for each in ranges}).energy_j == near(run.result.energy_j)
+    values = {each.key: each.range.high for each in ranges}
+    found, simulated = run.figures(values), simulate(with_values(config, values))
+    assert found.latency_ps == simulated.latency_ps
+    assert found.energy_j == near(simulated.energy_j, rel=1e-12)
 
 
 def test_energies_alone_do_not_build_steps_again() -> None:

@@ -58,6 +58,7 @@ def test_the_tables_of_the_readme_and_of_the_page_have_these_rows(monkeypatch: p
     monkeypatch.setattr(trust, "_rows", rows)
     assert_current("README.md", ["validation"])
     assert_current("docs/validation.md", trust.SECTIONS)
+    assert_current("docs/baselines.md", ["hardsea-figures"])
 
 
 def test_names_select_rows_groups_and_kinds() -> None:
