@@ -16,6 +16,7 @@ from pimsim.config.kv_rules import KV_RULES
 from pimsim.config.kv_tier_rules import KV_TIER_RULES
 from pimsim.config.kv_tier_rules import when as _when
 from pimsim.config.model_rules import MODEL_RULES
+from pimsim.config.processor_rules import PROCESSOR_RULES
 from pimsim.config.schema import Config
 from pimsim.config.serving_rules import SERVING_RULES
 
@@ -72,12 +73,12 @@ def _uncontended(config: Config) -> bool:
     return config.schedule != "contended"
 
 
-def _systolic_only(config: Config) -> bool:
-    return config.mapping.projections == "systolic"
+def _no_crossbars(config: Config) -> bool:
+    return config.mapping.projections != "crossbar"
 
 
 def _separate_meshes(config: Config) -> bool:
-    return not _systolic_only(config) and config.mapping.provisioning == "per_layer"
+    return not _no_crossbars(config) and config.mapping.provisioning == "per_layer"
 
 
 def _whole_packets(config: Config) -> bool:
@@ -165,7 +166,7 @@ RULES: tuple[Rule, ...] = (
         _when(_phase("decode"), "workload.phase=decode has no causal mask: its token attends to every entry"),
         ("workload.phase", "workload.trace"),
     ),
-    *(Rule(*each) for each in (*KV_RULES, *MODEL_RULES, *ATTENTION_RULES)),
+    *(Rule(*each) for each in (*KV_RULES, *MODEL_RULES, *ATTENTION_RULES, *PROCESSOR_RULES)),
     Rule(
         ("machine.crossbar.banks",),
         _when(
@@ -174,14 +175,6 @@ RULES: tuple[Rule, ...] = (
             "swap",
         ),
         ("mapping.provisioning", "mapping.projections"),
-    ),
-    Rule(
-        (
-            *("mapping.provisioning", "mapping.placement_groups", "mapping.vector_chunks"),
-            *("mapping.ternary_storage_bits", "mapping.matrix_precision.", "mapping.replicas."),
-        ),
-        _when(_systolic_only, "mapping.projections=systolic computes no projection on crossbars"),
-        ("mapping.projections",),
     ),
     Rule(
         ("mapping.replicas.budget_tiles",),

@@ -81,6 +81,8 @@ def component_records(
     busy_ps[sram] = max(busy_ps[sram], program.port_busy_ps(outcome.latency_ps))
     if machine.near_memory is not None:  # the banks that its units read are powered, too
         busy_ps[machine.memory.name] += busy_ps[machine.near_memory.name]
+    if machine.processor is not None:  # it reads the memory itself, and keeps it powered as long as it works
+        busy_ps[machine.memory.name] += busy_ps[machine.processor.name]
     for tier in machine.kv_tiers:
         # Copies for a prefetch have a port of their own, so that accesses overlap in time.
         busy_ps[tier.name] = min(busy_ps[tier.name], config.machine.chips.count * outcome.latency_ps)

@@ -18,6 +18,8 @@ from pimsim.hardware.matrix_tile import TileKind
 from pimsim.hardware.memory import Memory
 from pimsim.hardware.mesh import Mesh
 from pimsim.hardware.near_memory import NearMemory
+from pimsim.hardware.op_share import OpShare
+from pimsim.hardware.processors import build_processor
 from pimsim.hardware.registry import UNNAMED, build_component, naming
 from pimsim.hardware.sram_cim import SramCim
 from pimsim.hardware.systolic import Systolic
@@ -44,6 +46,7 @@ class Machine:
         near_memory: Units at the memory that compute attention; None for a memory without them.
         sram_cim: Macros that compute attention; None for a machine without them.
         kv_tiers: Tiers of the KV cache other than the off-chip memory.
+        processor: Processor that computes every op, with the memory alone; None for a machine of components.
     """
 
     systolic: Systolic
@@ -59,6 +62,7 @@ class Machine:
     near_memory: NearMemory | None = None
     sram_cim: SramCim | None = None
     kv_tiers: tuple[KvTier, ...] = ()
+    processor: Component[OpShare] | None = None
     _energies_j: dict[str, float] = field(default_factory=dict, init=False, repr=False, compare=False)
     known_steps: dict[str, dict[Any, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What the engine found out about shares, by component name: valid as long as the machine, as components are pure.
@@ -71,8 +75,11 @@ class Machine:
         """Return the components that the machine has.
 
         Returns:
-            An iterator over all components that are not None.
+            An iterator over all components that are not None; of a machine with a processor that computes every op, it
+            and the memory only.
         """
+        if self.processor is not None:
+            return iter((self.processor, self.memory))
         on_each_chip = (self.systolic, self.tile, self.mesh, self.vector, self.sram, self.memory, self.controller)
         alone = (self.programming, self.link, self.host, self.near_memory, self.sram_cim)
         every = (*on_each_chip, *alone, *self.kv_tiers)
@@ -144,6 +151,7 @@ def _build(config: MachineConfig) -> Machine:
         near_memory=NearMemory(config.near_memory, config.memory) if config.near_memory else None,
         sram_cim=SramCim(config.sram_cim) if config.sram_cim else None,
         kv_tiers=tuple(KvTier(each) for each in config.kv_tiers if not each.is_memory),
+        processor=build_processor(config, slots["memory"]),
     )
     if config.outside:
         _check_names(config, machine)

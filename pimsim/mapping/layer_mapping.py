@@ -41,6 +41,7 @@ class LayerMapping:
         sums: Bits of the sums of matmuls that a dequantise op of the layer reads, by name of the matmul.
         macros: Tiles of the KV cache in compute-in-memory macros; None without macros, or if all of it stays there.
         cache: Tiers in which the KV cache of the layer lies; None for the off-chip memory.
+        of_scores: Ops so far whose outputs are scores or attention weights, on a processor that computes every op.
     """
 
     config: Config
@@ -52,6 +53,7 @@ class LayerMapping:
     sums: Mapping[str, int] = field(default_factory=dict)
     macros: MacroResidency | None = None
     cache: LayerCache | None = None
+    of_scores: set[str] = field(default_factory=set)
 
     @property
     def overlapping(self) -> bool:

@@ -156,10 +156,10 @@ def prompt_notes(config: Config) -> tuple[str, ...]:
         config: The config.
 
     Returns:
-        One sentence; none if the systolic array computes all attention.
+        One sentence; none if one component computes all attention.
     """
     unit = config.mapping.attention
-    if unit == "systolic":
+    if unit in ("systolic", "processor"):
         return ()
     return (f"mapping.attention={unit} is for decode steps: attention of a prompt's tokens is on the systolic array",)
 
@@ -179,7 +179,7 @@ def attention_notes(config: Config, trace: Trace, plan: TilePlan) -> Iterator[st
     if any(op.queries > 1 for op in matmuls):
         yield from prompt_notes(config)
     unit = config.mapping.attention
-    if unit != "systolic" and any(is_expanded(op) for op in matmuls):
+    if unit not in ("systolic", "processor") and any(is_expanded(op) for op in matmuls):
         yield (
             f"mapping.attention={unit} is for entries of the cache: with workload.mla=expanded, keys and values that "
             "are computed from latents in each pass are multiplied on the systolic array"

@@ -9,7 +9,7 @@ from pimsim.base.errors import CapacityError
 from pimsim.config.schema import Config, MachineConfig
 from pimsim.hardware.component import ceil_div
 from pimsim.mapping.macro_residency import kept_bytes, macro_residencies
-from pimsim.mapping.op_sizes import DIGITAL_BYTES, packed_bytes, stored_bytes, sum_widths
+from pimsim.mapping.op_sizes import DIGITAL_BYTES, activation_bits, packed_bytes, stored_bytes, sum_widths
 from pimsim.mapping.tile_plan import TilePlan
 from workloads.ops import (
     BLOCK_INPUT,
@@ -78,11 +78,11 @@ def memory_footprints(
     chips: list[MemoryFootprint] = []
     macros = macro_residencies(config, trace, plan)
     batches, buffer_bytes = config.mapping.microbatches, config.machine.sram.capacity_bytes
-    if config.mapping.projection_activations != "global_buffer":
+    if config.mapping.projection_activations != "global_buffer" or config.machine.processor is not None:
         buffer_bytes = 0
     for block, layers, entering in zip(trace.blocks, plan.blocks, _block_inputs(trace), strict=True):
         of_one = live_bits(block.ops, entering, sum_widths(config, block.ops))
-        live_bytes = ceil_div(vectors(block) * batches * of_one, 8)
+        live_bytes = ceil_div(vectors(block) * batches * of_one * activation_bits(config), 64 * DIGITAL_BYTES)
         for layer in layers:
             chips += [MemoryFootprint()] * (layer.chip + 1 - len(chips))
             held = chips[layer.chip]
@@ -124,7 +124,8 @@ def spilled_activations(config: Config, trace: Trace, plan: TilePlan) -> Callabl
         `spilled_bytes` over all chips.
     """
     batches, buffer_bytes = config.mapping.microbatches, config.machine.sram.capacity_bytes
-    if config.mapping.projection_activations != "global_buffer" or not buffer_bytes:
+    in_memory = config.mapping.projection_activations != "global_buffer" or config.machine.processor is not None
+    if in_memory or not buffer_bytes:
         return lambda vectors: 0
     blocks = [
         (

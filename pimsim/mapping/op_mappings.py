@@ -20,6 +20,7 @@ from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.memory_ops import embedding, kv_append
 from pimsim.mapping.near_memory_ops import near_memory_attention
 from pimsim.mapping.op_sizes import DIGITAL_BYTES
+from pimsim.mapping.processor_ops import processor_assignments
 from pimsim.mapping.program import Assignment, Constraints, check_activities
 from pimsim.mapping.sram_cim_ops import appends_to_macros, sram_cim_append, sram_cim_attention
 from pimsim.mapping.systolic_ops import attention, systolic_projection
@@ -197,6 +198,8 @@ def assignments(layer: LayerMapping, op: Op) -> Iterator[Assignment]:
         PluginError: If the mapping of a registered kind raises an exception, or returns something else than
             assignments with different names.
     """
+    if layer.machine.processor is not None:
+        return processor_assignments(layer, op)
     if not OP_KINDS.knows(op.kind):
         raise WorkloadInputError(
             f"op {op.name!r}: no component computes ops of kind {op.kind!r}; mapped: {', '.join(OP_KINDS.names())}; "

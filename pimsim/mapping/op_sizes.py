@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from functools import lru_cache
 
-from pimsim.config.schema import Config
+from pimsim.config.schema import PROCESSOR, Config
 from pimsim.hardware.component import ceil_div
 from pimsim.hardware.matrix_tile import TileKind
 from pimsim.hardware.systolic import SUM_BYTES
 from pimsim.hardware.tile_kinds import build_tile
-from pimsim.mapping.matrix_precision import crossbar_weights, tile_holding
+from pimsim.mapping.matrix_precision import LM_HEAD, crossbar_weights, tile_holding
 from workloads.ops import Dequantise, MatmulOp, Op, Projection
 
 DIGITAL_BYTES = 1
@@ -59,22 +59,50 @@ def packed_bytes(config: Config, weights: int | Mapping[str, int], alphabet: str
     return math.ceil(sum(count * packed_bits(config, name) for name, count in held.items()) / 8)
 
 
-def stored_bytes(config: Config, op: Projection) -> int:
+def stored_bytes(config: Config, op: Projection, weights: int | None = None) -> int:
     """Return the size in memory of the weights of a projection that is not on crossbars.
 
     Args:
         config: Its `mapping.weight_storage_bits` is the width of a 1-bit weight in memory, if it is not less than that
-            of a packed weight.
+            of a packed weight. On a processor that computes every op, its `mapping.processor_weight_bits` and
+            `processor_head_bits` come first.
         op: The projection.
+        weights: Number of the weights; None means all of the op.
 
     Returns:
         Bytes, rounded up.
     """
-    if op.weight_bits > 1:
-        return ceil_div(op.weights * op.weight_bits, 8)
-    least = packed_bits(config, "" if _ternary(config) else "binary")
-    bits = max(least, _fraction(config.mapping.weight_storage_bits))
-    return ceil_div(op.weights * bits.numerator, 8 * bits.denominator)  # a fourth of the time of a product of fractions
+    weights = op.weights if weights is None else weights
+    stated = _processor_bits(config, op)
+    if stated is not None:
+        bits = _short_fraction(stated)
+    elif op.weight_bits > 1:
+        return ceil_div(weights * op.weight_bits, 8)
+    else:
+        least = packed_bits(config, "" if _ternary(config) else "binary")
+        bits = max(least, _fraction(config.mapping.weight_storage_bits))
+    return ceil_div(weights * bits.numerator, 8 * bits.denominator)  # a fourth of the time of a product of fractions
+
+
+def _processor_bits(config: Config, op: Projection) -> float | None:
+    mapping = config.mapping
+    if mapping.projections != PROCESSOR:
+        return None
+    head = mapping.processor_head_bits if op.role == LM_HEAD else None
+    return head or mapping.processor_weight_bits
+
+
+def activation_bits(config: Config) -> int:
+    """Return the bits per element of activations.
+
+    Args:
+        config: Its `mapping.processor_activation_bits`, on a processor that computes every op.
+
+    Returns:
+        Bits; without a statement, and on other machines, those of `DIGITAL_BYTES`.
+    """
+    stated = config.mapping.processor_activation_bits if config.mapping.projections == PROCESSOR else None
+    return stated or 8 * DIGITAL_BYTES
 
 
 @lru_cache(maxsize=16)

@@ -72,7 +72,8 @@ def spill_notes(config: Config, activation_bytes: int) -> Iterator[str]:
     Reference:
         docs/model.md, eq. (49).
     """
-    if activation_bytes and config.mapping.projection_activations == "global_buffer":
+    in_memory = config.mapping.projection_activations != "global_buffer" or config.machine.processor is not None
+    if activation_bytes and not in_memory:
         size = size_text(config.machine.sram.capacity_bytes)
         yield (
             f"the global buffer of {size} (machine.sram.capacity_bytes) is too small by {size_text(activation_bytes)} "

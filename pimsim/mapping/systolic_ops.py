@@ -18,6 +18,7 @@ from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.occupancy import STREAM
 from pimsim.mapping.op_sizes import DIGITAL_BYTES
 from pimsim.mapping.operand_loads import projection_traffic
+from pimsim.mapping.processor_ops import processor_macs
 from pimsim.mapping.program import Assignment, Constraints, Resource
 from workloads.expert_ops import GroupedProjection
 from workloads.latent_ops import LatentScores, LatentValues
@@ -111,6 +112,8 @@ def computed_macs(layer: LayerMapping, op: Op) -> int:
     Returns:
         Those of the op; in attention those of the folds that are computed.
     """
+    if layer.machine.processor is not None:
+        return processor_macs(layer, op)
     if not isinstance(op, AttentionMatmul) or causal_mask(layer, op) is None:
         return op.macs
     return layer.machine.systolic.computed_macs(_matmul_share(layer, op))

@@ -30,6 +30,7 @@ PARTS: Mapping[str, str] = MappingProxyType(
         "vector": "nonlinear functional unit: softmax, norms, activations, residuals",
         "near_memory": "units in the memory: attention where the KV cache lies, with the transfers of its operands",
         "sram_cim": "compute-in-memory macros of SRAM: attention, and the writing of keys and values",
+        "processor": "processor that computes every op of a machine",
         "controller": "issue of commands",
         "contention": "waiting for links, buffers and memory banks that others use; under the contended schedule only",
     }

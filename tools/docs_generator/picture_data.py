@@ -28,7 +28,7 @@ def picture_data() -> dict[str, Any]:
 
 
 BAR_PARTS = {
-    "systolic array": ("systolic", "near_memory", "sram_cim"),
+    "systolic array": ("systolic", "near_memory", "sram_cim", "processor"),
     "mesh": ("communication", "chip_link"),
     "tile buffers": ("tile_buffer",),
     "crossbar, DAC, ADC, digital": ("crossbar", "dac", "adc", "digital"),

@@ -27,6 +27,7 @@ from pimsim.config.schema.digital_section import (
 )
 from pimsim.config.schema.kv_tier_section import KvPlacementConfig, KvTierConfig
 from pimsim.config.schema.memory_section import DramConfig, InterfacesConfig, MemoryConfig
+from pimsim.config.schema.processor_section import PROCESSOR, PROCESSORS
 from pimsim.config.schema.quantities import (
     Area,
     CellClass,
@@ -40,6 +41,7 @@ from pimsim.config.schema.quantities import (
     Power,
     Section,
 )
+from pimsim.config.schema.roofline_section import RooflineConfig
 from pimsim.config.schema.serving_section import ServingConfig, SpeculationConfig
 from pimsim.config.schema.staging_section import BusConfig, StagingBufferConfig, StagingConfig
 from pimsim.config.schema.workload_section import (
@@ -57,6 +59,8 @@ from pimsim.config.schema.workload_section import (
 __all__ = [
     "MATRIX_ROLES",
     "MAX_CONTEXT_LENGTH",
+    "PROCESSOR",
+    "PROCESSORS",
     "PROJECTION_ROLES",
     "SCHEMA_VERSION",
     "AccuracyConfig",
@@ -95,6 +99,7 @@ __all__ = [
     "Positive",
     "Power",
     "ReplicasConfig",
+    "RooflineConfig",
     "Section",
     "ServingConfig",
     "Slot",

@@ -21,7 +21,9 @@ from pimsim.config.schema.digital_section import (
 )
 from pimsim.config.schema.kv_tier_section import KvTierConfig
 from pimsim.config.schema.memory_section import MemoryConfig
+from pimsim.config.schema.processor_section import PROCESSORS, config_problems, machine_problems
 from pimsim.config.schema.quantities import Node, Section
+from pimsim.config.schema.roofline_section import RooflineConfig
 from pimsim.config.schema.serving_section import ServingConfig
 from pimsim.config.schema.workload_section import AccuracyConfig, MappingConfig, WorkloadConfig
 
@@ -75,6 +77,10 @@ class MachineConfig(Section):
         description="tiers of memory that hold the KV cache, from the nearest to the farthest; mapping.kv_tiers places "
         "it. Without tiers it is in the off-chip memory (docs/kv-tiers.md)"
     )
+    roofline: RooflineConfig | None = Field(
+        description="GPU or CPU that computes every op, with mapping.projections=processor and "
+        "mapping.attention=processor (docs/baselines.md)"
+    )
 
     def __hash__(self) -> int:
         """Return the hash of the JSON text, because the mapping `outside` cannot be hashed."""
@@ -94,6 +100,17 @@ class MachineConfig(Section):
     def adc_series(self) -> dict[str, Any] | None:
         """The same as plain values for JSON."""
         return None if self.adc_scaling is None else self.adc_scaling.to_dict()
+
+    @property
+    def processor(self) -> str | None:
+        """Name of the section of the processor that computes every op; None if the machine has components instead."""
+        return next((name for name in PROCESSORS if getattr(self, name) is not None), None)
+
+    @model_validator(mode="after")
+    def _processor_is_alone(self) -> MachineConfig:
+        if problems := list(machine_problems(self)):
+            raise ValueError("; ".join(problems))
+        return self
 
     @model_validator(mode="after")
     def _constants_have_a_node(self) -> MachineConfig:
@@ -175,6 +192,12 @@ class Config(Section):
         return printable(f"<Config {shown}, context_length={workload.context_length}>", MAX_REPR_CHARS)
 
     @model_validator(mode="after")
+    def _processor_computes_all(self) -> Config:
+        if problems := list(config_problems(self)):
+            raise ValueError("; ".join(problems))
+        return self
+
+    @model_validator(mode="after")
     def _projections_have_a_home(self) -> Config:
         if self.mapping.projections == "crossbar" and self.machine.crossbar is None:
             raise ValueError("mapping.projections is 'crossbar', but machine.crossbar is null")
@@ -183,7 +206,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _attention_has_a_unit(self) -> Config:
         unit = self.mapping.attention
-        if unit != "systolic" and getattr(self.machine, unit) is None:
+        if unit not in ("systolic", "processor") and getattr(self.machine, unit) is None:
             preset = "near-memory-hbm3" if unit == "near_memory" else "sram-cim-22nm"
             raise ValueError(
                 f"mapping.attention is {unit!r}, but machine.{unit} is null; the preset {preset} has such a unit"

@@ -207,8 +207,9 @@ class ReplicasConfig(Section):
 class MappingConfig(Section):
     """Mapping of operations to components, and placement of the weights."""
 
-    projections: Literal["crossbar", "systolic"] = Field(
-        description="component that computes the projections whose weights crossbars hold"
+    projections: Literal["crossbar", "systolic", "processor"] = Field(
+        description="component that computes the projections whose weights crossbars hold. processor: the one that "
+        "computes every op of the machine"
     )
     provisioning: Literal["whole_model", "per_layer", "swap"] = Field(
         description="whole_model: all layers have their own tiles in the banks of the machine; too few tiles are an "
@@ -223,9 +224,10 @@ class MappingConfig(Section):
     )
     matrix_precision: MatrixPrecisionConfig
     replicas: ReplicasConfig
-    attention: Literal["systolic", "near_memory", "sram_cim"] = Field(
+    attention: Literal["systolic", "near_memory", "sram_cim", "processor"] = Field(
         description="component that multiplies queries with cached keys, and attention weights with cached values. "
-        "near_memory, sram_cim: of the tokens of a decode step; a prefill stays on the systolic array"
+        "near_memory, sram_cim: of the tokens of a decode step; a prefill stays on the systolic array. processor: the "
+        "one that computes every op of the machine"
     )
     attention_slices: int = Field(
         ge=1,
@@ -293,6 +295,25 @@ class MappingConfig(Section):
         description="bits per ternary weight (encoding.weights: ternary) in off-chip memory, from which crossbars are "
         "loaded and swapped: 2 as files pack it, 1.6 with five weights per byte, at least log2(3); a binary weight "
         "takes 1",
+    )
+    processor_weight_bits: float | None = Field(
+        ge=1,
+        le=32,
+        allow_inf_nan=False,
+        description="projections=processor: bits per weight of the projections in memory, with their scales: 16 for "
+        "FP16, 4.5 for Q4_0; null: those of the trace, 1-bit weights as weight_storage_bits",
+    )
+    processor_head_bits: float | None = Field(
+        ge=1,
+        le=32,
+        allow_inf_nan=False,
+        description="projections=processor: the same of the LM head; null: processor_weight_bits",
+    )
+    processor_activation_bits: int | None = Field(
+        ge=1,
+        le=32,
+        description="projections=processor: bits per element of activations, with which it computes; null: 8, as the "
+        "other machines",
     )
     kv_tiers: KvPlacementConfig
 

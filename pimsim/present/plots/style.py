@@ -130,6 +130,7 @@ PARTS: Mapping[str, Look] = MappingProxyType(
         "programming": Look("programming", VERMILION, "xxxx"),
         "chip_link": Look("chip link", ORANGE, "...."),
         "vector": Look("vector", GREEN),
+        "processor": Look("processor", BLUE, "||||"),
         "controller": Look("controller", LIGHT_GREY, "...."),
         "contention": Look("contention", GREY, "////"),
     }
