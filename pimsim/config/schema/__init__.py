@@ -25,6 +25,7 @@ from pimsim.config.schema.digital_section import (
     SystolicConfig,
     VectorConfig,
 )
+from pimsim.config.schema.dram_pim_section import DramPimConfig
 from pimsim.config.schema.kv_tier_section import KvPlacementConfig, KvTierConfig
 from pimsim.config.schema.memory_section import DramConfig, InterfacesConfig, MemoryConfig
 from pimsim.config.schema.processor_section import PROCESSOR, PROCESSORS
@@ -41,6 +42,7 @@ from pimsim.config.schema.quantities import (
     Power,
     Section,
 )
+from pimsim.config.schema.rom_section import RomConfig
 from pimsim.config.schema.roofline_section import RooflineConfig
 from pimsim.config.schema.serving_section import ServingConfig, SpeculationConfig
 from pimsim.config.schema.staging_section import BusConfig, StagingBufferConfig, StagingConfig
@@ -78,6 +80,7 @@ __all__ = [
     "Delay",
     "Dimension",
     "DramConfig",
+    "DramPimConfig",
     "Energy",
     "Gating",
     "HostConfig",
@@ -99,6 +102,7 @@ __all__ = [
     "Positive",
     "Power",
     "ReplicasConfig",
+    "RomConfig",
     "RooflineConfig",
     "Section",
     "ServingConfig",

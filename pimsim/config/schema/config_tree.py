@@ -19,10 +19,12 @@ from pimsim.config.schema.digital_section import (
     SystolicConfig,
     VectorConfig,
 )
+from pimsim.config.schema.dram_pim_section import DramPimConfig
 from pimsim.config.schema.kv_tier_section import KvTierConfig
 from pimsim.config.schema.memory_section import MemoryConfig
 from pimsim.config.schema.processor_section import PROCESSORS, config_problems, machine_problems
 from pimsim.config.schema.quantities import Node, Section
+from pimsim.config.schema.rom_section import RomConfig
 from pimsim.config.schema.roofline_section import RooflineConfig
 from pimsim.config.schema.serving_section import ServingConfig
 from pimsim.config.schema.workload_section import AccuracyConfig, MappingConfig, WorkloadConfig
@@ -80,6 +82,12 @@ class MachineConfig(Section):
     roofline: RooflineConfig | None = Field(
         description="GPU or CPU that computes every op, with mapping.projections=processor and "
         "mapping.attention=processor (docs/baselines.md)"
+    )
+    rom: RomConfig | None = Field(
+        description="accelerator with its weights in ROM that computes every op, as roofline (docs/baselines.md)"
+    )
+    dram_pim: DramPimConfig | None = Field(
+        description="units at all banks of the memory, which compute every op, as roofline (docs/baselines.md)"
     )
 
     def __hash__(self) -> int:

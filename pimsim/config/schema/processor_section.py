@@ -10,6 +10,8 @@ PROCESSOR = "processor"
 
 PROCESSORS: tuple[str, ...] = (
     "roofline",  # one a line
+    "rom",
+    "dram_pim",
 )
 """Sections of `machine` that describe such a processor; at most one of them is given."""
 
@@ -43,6 +45,8 @@ def machine_problems(machine: Any) -> Iterator[str]:
         yield f"{given[0]} is one processor: chips.count must be 1"
     if machine.memory.interfaces is not None:
         yield f"{given[0]} has one path to its memory: memory.interfaces must be null"
+    if machine.dram_pim is not None and machine.memory.dram is None:
+        yield "dram_pim computes at the banks of the memory, whose rows and timings memory.dram must give"
 
 
 def config_problems(config: Any) -> Iterator[str]:
