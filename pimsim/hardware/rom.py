@@ -151,7 +151,9 @@ class Rom(SingleUnit):
             if config.placement == "packed":
                 filled = ceil_div(share.outputs * share.inputs * digits, config.weights_per_macro)
                 trees = min(trees, filled * config.trees_per_macro)
-            per_vector = passes * ceil_div(share.outputs * digits * ceil_div(share.inputs, config.inputs_per_tree), trees)
+            per_vector = passes * ceil_div(
+                share.outputs * digits * ceil_div(share.inputs, config.inputs_per_tree), trees
+            )
             cycles = per_vector * sum(count * number for count, number in share.loads) + config.pipeline_cycles
             return self._clock_ps(cycles)
         on_die, _ = self.cache_bytes(share)

@@ -31,6 +31,8 @@ BASES: tuple[tuple[str, ...], ...] = (
     ("defaults", "circuits-130nm"),
     ("pim-llm", "memory-lpddr5-timing"),
     ("tpu-llm", "memory-hbm2-timing"),
+    ("tom",),
+    ("cent",),
 )
 """Shipped configs, each with presets on top of it."""
 

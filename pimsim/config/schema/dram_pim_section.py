@@ -10,7 +10,7 @@ from pimsim.config.schema.quantities import Area, Clock, Delay, Energy, NonNegat
 
 
 class DramPimConfig(Section):
-    """Multiply-accumulate units at all banks of `machine.memory`, which has a timing table, and one unit for vectors."""
+    """Multiply-accumulate units at all banks of `machine.memory`, which has a timing table; one unit for vectors."""
 
     activation: Literal["staggered", "all_banks"] = Field(
         description="staggered: the rows of the banks of a channel are opened one after another, tRRD apart and at "
@@ -19,9 +19,7 @@ class DramPimConfig(Section):
     row_to_column_s: Delay | None = Field(
         description="time from the activation of a row to the first product with it; null: tRCD of the memory"
     )
-    column_s: Delay | None = Field(
-        description="time from one column of a row to the next; null: tCCD_L of the memory"
-    )
+    column_s: Delay | None = Field(description="time from one column of a row to the next; null: tCCD_L of the memory")
     element_bits: int = Field(
         ge=1,
         le=32,

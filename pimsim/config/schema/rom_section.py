@@ -57,7 +57,9 @@ class RomConfig(Section):
     cache_energy_j_per_bit: Energy = Field(description="per bit read from or written to the KV cache on the die")
     macro_area_m2: Area = Field(description="area of a macro with its adder trees")
     macro_leakage_w: Power = Field(description="leakage power of a macro")
-    other_area_m2: Area = Field(description="area of the KV cache on the die and of the units for attention and vectors")
+    other_area_m2: Area = Field(
+        description="area of the KV cache on the die and of the units for attention and vectors"
+    )
     other_leakage_w: Power = Field(
         description="leakage power, and that of refreshes, of the KV cache on the die and of the units"
     )

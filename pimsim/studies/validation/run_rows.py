@@ -25,6 +25,8 @@ _OURS: Mapping[str, str] = {
     "memory": "memory_points",
     "workloads": "model_sizes",
     "queueing": "queue_waits",
+    "rom": "rom_points",
+    "dram_pim": "dram_pim_points",
 }
 """Module of `pimsim.studies.validation.ours` that computes each group; imported when a row of it is needed."""
 
