@@ -289,6 +289,7 @@ ELSEWHERE: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = {
                     for each in ("chips", "systolic", "mesh", "controller", "vector", "sram", "memory")
                 ),
                 *("machine.near_memory", "machine.near_memory.", "machine.sram_cim", "machine.sram_cim."),
+                *("machine.roofline", "machine.roofline."),
                 *(f"machine.crossbar.{each}." for each in ("digital", "pe_buffer", "tile_buffer", "staging")),
                 *("machine.crossbar.banks", "machine.crossbar.tile_outputs", "machine.host", "machine.kv_tiers"),
                 *(f"machine.crossbar.{key}" for key in ("pes_per_tile", "output_bits", "intra_tile_bandwidth_bps")),

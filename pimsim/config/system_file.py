@@ -340,6 +340,13 @@ def _unsupported(system: System) -> Iterator[Problem]:
     if system.first.schedule == "contended":
         yield Problem("schedule", "contended", "is not a schedule of a system; use serial or dataflow")
     for role, config in system.machines.items():
+        if (processor := config.machine.processor) is not None:
+            yield Problem(
+                f"machines.{role}.machine.{processor}",
+                "",
+                "computes every op of one machine; a system divides ops of machines with components, and has replicas "
+                "(split: replicas) of the others",
+            )
         # Keys of tiers of the KV cache, where the schema has them: nothing else would say that they have no effect.
         if getattr(config.machine, "kv_tiers", ()):
             yield Problem(

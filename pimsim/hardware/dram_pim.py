@@ -236,8 +236,8 @@ class DramPim(SingleUnit):
             yield self._step(share.label, self._vector_ps(share), "element", operations)
         read, written = share.read_bytes, share.cache_write_bytes
         if share.kind == "append":
-            counts = (("memory.write_bit", 8 * written), (f"{self.name}.activate", sum(self._new_rows(share))))
-            yield Step(self.name, "memory", "entries into rows", self._append_ps(share), counts)
+            entries = (("memory.write_bit", 8 * written), (f"{self.name}.activate", sum(self._new_rows(share))))
+            yield Step(self.name, "memory", "entries into rows", self._append_ps(share), entries)
             written = 0
         if read or written:
             counts = memory_counts(self.memory, read, written)

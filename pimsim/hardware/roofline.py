@@ -113,7 +113,7 @@ class Roofline(SingleUnit):
         Reference:
             docs/baselines.md, eq. (3).
         """
-        return {"active_ps": self.config.active_w * 1e-12, "mac": 0.0}
+        return {"active_ps": self.config.tdp_w * self.config.active_share * 1e-12, "mac": 0.0}
 
     def areas(self) -> tuple[Area, ...]:
         """Return the area of the dies of the processor, without memory.

@@ -201,8 +201,11 @@ def technology_notes(machine: MachineConfig) -> tuple[str, ...]:
         machine: Section `machine` of a config.
 
     Returns:
-        One sentence each; none for a machine with stated figures and without `technology_nm`.
+        One sentence each; none for a machine with stated figures and without `technology_nm`, or with a processor that
+        computes every op.
     """
+    if machine.processor is not None:
+        return ()
     to_nm = machine.technology_nm
     notes = [] if to_nm is None else list(_node_notes(machine, to_nm))
     return (*notes, *_sram_notes(machine))

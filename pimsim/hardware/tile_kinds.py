@@ -71,10 +71,8 @@ def machine_notes(machine: MachineConfig) -> tuple[str, ...]:
         machine: Section `machine` of a config.
 
     Returns:
-        At most one sentence on tiles, then those of `technology_notes`; none beside a processor that computes all.
+        At most one sentence on tiles, then those of `technology_notes`.
     """
-    if machine.processor is not None:
-        return ()
     scaling = technology_notes(machine)
     if machine.crossbar_tile is not None and machine.crossbar_tile.pair.sensing.integration is not None:
         note = "the SNR of arrays is not estimated, because machine.crossbar.pair.sensing.integration adds planes"

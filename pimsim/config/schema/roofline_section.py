@@ -32,7 +32,6 @@ class RooflineConfig(Section):
         le=1 << 40,
         description="last level of cache. Inputs and outputs of an op that are larger pass the memory",
     )
-    active_w: Power = Field(
-        description="power while an op runs, memory included where machine.memory has no energy of its own"
-    )
+    tdp_w: Power = Field(description="thermal design power, memory included where machine.memory has no energy")
+    active_share: Positive = Field(le=1, description="part of tdp_w that the processor takes while an op runs")
     area_m2: Area = Field(description="area of the dies of the processor, without memory")

@@ -208,8 +208,8 @@ class MappingConfig(Section):
     """Mapping of operations to components, and placement of the weights."""
 
     projections: Literal["crossbar", "systolic", "processor"] = Field(
-        description="component that computes the projections whose weights crossbars hold. processor: the one that "
-        "computes every op of the machine"
+        description="component of the projections whose weights crossbars hold; crossbar, systolic, or processor (all "
+        "ops)"
     )
     provisioning: Literal["whole_model", "per_layer", "swap"] = Field(
         description="whole_model: all layers have their own tiles in the banks of the machine; too few tiles are an "

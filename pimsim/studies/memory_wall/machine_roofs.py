@@ -12,8 +12,10 @@ from pimsim.hardware.link import ChipLink
 from pimsim.hardware.machine import Machine
 from pimsim.hardware.matrix_tile import TileKind, TilesShare
 from pimsim.hardware.memory import Memory
+from pimsim.hardware.roofline import Roofline
 from pimsim.hardware.systolic import Systolic
 from pimsim.hardware.vector import VectorUnit
+from pimsim.mapping.op_sizes import activation_bits
 
 LONG_BYTES = 2**30
 """Bytes of a transfer whose rate is that of the port of the global buffer; its start does not count."""
@@ -92,6 +94,13 @@ def machine_roofs(config: Config, machine: Machine, tiles: int) -> dict[str, Roo
 
 def _compute(config: Config, machine: Machine, tiles: int) -> Iterator[Roof]:
     chips, per_mac = config.machine.chips.count, config.operations_per_mac
+    if machine.processor is not None:  # of all its kinds, only the roofline states a peak
+        if isinstance(processor := machine.processor, Roofline):
+            peaks = {8: processor.config.peak_int8_ops_per_s, 16: processor.config.peak_fp16_ops_per_s}
+            bits = 8 if activation_bits(config) <= 8 else 16
+            how = f"{peaks[bits] / 1e12:g} TOPS of {bits} bits, two operations per MAC"
+            yield _roof(processor.name, "compute", peaks[bits] / 2 * per_mac, how)
+        return
     if machine.tile is not None and tiles and config.machine.crossbar is not None:
         bits = config.machine.crossbar.pair.encoding.activation_bits
         macs, tile_s = _full_tile(machine.tile, bits)
@@ -120,6 +129,8 @@ def _bandwidths(config: Config, machine: Machine) -> Iterator[Roof]:
     chips = config.machine.chips.count
     if isinstance(memory := machine.memory, Memory):
         yield from _memory(memory, chips)
+    if machine.processor is not None:
+        return
     if isinstance(sram := machine.sram, Sram) and sram.config.ports is not None:
         rate = LONG_BYTES / (sram.latency_ps(BufferShare(read_bytes=LONG_BYTES)) * 1e-12)
         ports = f"{sram.config.ports} port{'s' * (sram.config.ports != 1)}"

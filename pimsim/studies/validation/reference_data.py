@@ -19,18 +19,9 @@ from pimsim.studies.validation.macro_references import GROUP, macro_references
 _DATA = Path(__file__).parent / "data"
 
 GROUPS = (
-    "paper",
-    "systolic",
-    "tiles",
-    "arrays",
-    "macros",
-    "sram",
-    "logic",
-    "memory",
-    "workloads",
-    "queueing",
-    "rom",
-    "dram_pim",
+    *("paper", "systolic", "tiles", "arrays", "macros", "sram", "logic", "memory", "workloads", "queueing"),
+    "devices",
+    *("rom", "dram_pim"),
 )
 """Groups of rows, in the order of the table."""
 

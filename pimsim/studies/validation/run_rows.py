@@ -25,6 +25,7 @@ _OURS: Mapping[str, str] = {
     "memory": "memory_points",
     "workloads": "model_sizes",
     "queueing": "queue_waits",
+    "devices": "device_speeds",
     "rom": "rom_points",
     "dram_pim": "dram_pim_points",
 }

@@ -27,6 +27,13 @@ from tests.support.closeness import near
 SMALL = {"workload.model": "gpt2-small", "workload.context_length": 24, "workload.prompt_length": 8}
 MESH, PAIR, ADC = "machine.mesh", "machine.crossbar.pair", "machine.crossbar.pair.adc"
 REFUSING = load_config("pim-llm-sram-attention", ["machine.sram_cim.overflow=refuse"]).machine.model_dump()["sram_cim"]
+PROCESSOR = {
+    "mapping.projections": "processor",
+    "mapping.attention": "processor",
+    "machine.crossbar": None,
+    MESH: None,
+    "machine.roofline": load_config("a100-80gb").machine.model_dump()["roofline"],
+}
 CHARGED = LINES | {"word_end_f": 1e-15, "bit_end_f": 1e-15}
 SITUATIONS: tuple[Mapping[str, Any], ...] = (
     {"workload.trace": "gpt2-medium-decode-128"},
@@ -45,6 +52,7 @@ SITUATIONS: tuple[Mapping[str, Any], ...] = (
     {"machine.kv_tiers": [{"preset": "sram"}, {"preset": "ssd"}], "mapping.kv_tiers.place": "layer"},
     {"machine.kv_tiers": [{"preset": "ssd"}], "schedule": "dataflow"},
     {"machine.kv_tiers": [{"preset": "sram"}, {"preset": "ssd"}], "workload.phase": "prefill"},
+    PROCESSOR,
 )
 """Settings on top of pim-llm; together they make every rule give a reason."""
 VALUES: Mapping[str, Any] = {
@@ -57,6 +65,8 @@ VALUES: Mapping[str, Any] = {
     "mapping.kv_tiers.stored_in": "ssd",
     "serving.swap_tier": {"preset": "ddr5"},
     "serving.speculation.draft_model": "opt-125m",
+    "machine.sram.operand_buffers": {"activations_bytes": 1024, "weights_bytes": 1024},
+    "machine.systolic.cycle_energy_array": [33, 33],  # as the other values of rows and columns
     "mapping.placement_groups": [["q", "k", "v", "o"], ["ffn_gate", "ffn_up", "ffn_down"]],
 }
 """Other values of keys for which `other_value` finds none."""
@@ -73,6 +83,8 @@ def other_value(key: str, value: object) -> Any:
         return json.loads(others[0]) if isinstance(value, int) else others[0]
     if isinstance(value, float):
         return value / 2 or 1e-3
+    if value is None and key.endswith(("_j", "_w", "_m2")):
+        return 1e-5
     return 2 if value is None else int(str(value)) + 1
 
 

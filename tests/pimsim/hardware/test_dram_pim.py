@@ -105,6 +105,11 @@ def test_scores_and_values_by_hand() -> None:
     grouped = replace(scores, loads=((3, 32),), macs=3 * scores.macs)
     three_ps = 3 * (78_000 + 33_000) + round((113_000 + 2 * 64_000) * REFRESH)
     assert CENT.latency_ps(grouped) == 4 * 4 * three_ps
+    # Each of 32 channels gets 8 queries of 128 elements 16 times for each of three, and a sum goes both ways.
+    counts = naive_schedule.action_counts(naive_schedule.replay(CENT.work(grouped))[1])
+    assert counts["dram_pim.transfer_bit"] == 16 * (32 * 16 * 3 * 1024 + 2 * 3 * 32 * 2048)
+    assert counts["dram_pim.command"] == 32 * 16 * 3 * 64
+    assert counts["dram_pim.activate"] == 4 * 2048
     assert CENT.together(8) == (8, 4)
     assert CENT.together(40) == (32, 1)
 
