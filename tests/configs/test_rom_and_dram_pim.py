@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from functools import cache
 
 import pytest
 
 from pimsim import load_config, simulate
+from pimsim.present.text.run_report import print_run
 from pimsim.results.run_result import RunResult
 from tests.support.closeness import near
+from tests.support.printed import printed
 
 WORK = {
     "workload.model": "bitnet-b1.58-700m",
@@ -46,3 +49,10 @@ def test_products_are_counted_where_they_are_computed() -> None:
     assert cent.counts["dram_pim.mac"] == cent.macs
     assert tom.counts["rom.weight"] + tom.counts["rom.attention_mac"] == tom.macs
     assert run("bitrom").counts["rom.weight"] > 2 * tom.counts["rom.weight"]
+
+
+def test_a_report_says_where_the_weights_are() -> None:
+    assert re.search(
+        r"^weights .* multiplied at the banks of the memory", printed(print_run, run("cent")), re.MULTILINE
+    )
+    assert re.search(r"^weights .* in ROM, those of more than one bit", printed(print_run, run("tom")), re.MULTILINE)
