@@ -99,9 +99,12 @@ class DramPim(SingleUnit):
         dram, config = self._dram, self.config
         opened = dram if config.row_to_column_s is None else dram.model_copy(update={"trcd_s": config.row_to_column_s})
         commands = RowCommands(opened, all_banks=config.activation == "all_banks")
+        return to_ps(commands.round_s(banks, columns, self._column_s()) * commands.refresh_factor)
+
+    def _column_s(self) -> float:
+        dram, config = self._dram, self.config
         products = 8 * dram.burst_bytes // config.element_bits
-        column_s = max(config.column_s or dram.tccd_long_s, ceil_div(products, config.macs_per_cycle) / config.clock_hz)
-        return to_ps(commands.round_s(banks, columns, column_s) * commands.refresh_factor)
+        return max(config.column_s or dram.tccd_long_s, ceil_div(products, config.macs_per_cycle) / config.clock_hz)
 
     def _transfers_ps(self, elements: int, sums: int, banks: int) -> tuple[int, int]:
         """Return the times to send a vector and the first values of sums to a channel, and to read these sums."""
@@ -148,7 +151,7 @@ class DramPim(SingleUnit):
                 )
 
     def _scores(self, share: OpShare, vectors: int, matmuls: int) -> Iterator[_Visits]:
-        """Yield the visits of scores: keys of several heads share a row, and a bank has every so many tokens."""
+        """Yield the visits of scores: keys of several heads share a row, and tokens are divided among banks."""
         parts = ceil_div(share.inputs, self.row_elements)
         elements = ceil_div(share.inputs, parts)
         beside = self.row_elements // elements
@@ -326,6 +329,22 @@ class DramPim(SingleUnit):
         full, rest = divmod(matmuls, self.row_elements // elements)
         visits = ceil_div(share.outputs, self.channels * self.banks) * parts
         return visits * (full * row_ps(self.row_elements // elements) + row_ps(rest))
+
+    def peak(self, _: int) -> tuple[float, str]:
+        """Return the highest rate of products, with rows that are open already.
+
+        Args:
+            _: Bits of an input, which the units widen to those of their elements.
+
+        Returns:
+            Multiply-accumulates per second, and of what they are made.
+        """
+        dram, units = self._dram, self.channels * self.banks
+        products = 8 * dram.burst_bytes // self.config.element_bits
+        return (
+            units * products / self._column_s(),
+            f"{units:,} banks x {products} products in {self._column_s() * 1e9:g} ns",
+        )
 
     def action_energies_j(self) -> Mapping[str, float]:
         """Return the energies of rows, columns, products, commands, transfers and elements.

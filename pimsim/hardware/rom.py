@@ -164,6 +164,22 @@ class Rom(SingleUnit):
             cycles = max(cycles, -int(-share.element_operations // config.vector_elements_per_cycle))
         return max(self._clock_ps(cycles), self._memory_ps(outside - on_die))
 
+    def peak(self, input_bits: int) -> tuple[float, str]:
+        """Return the highest rate of products with ternary weights, all macros at work.
+
+        Args:
+            input_bits: Bits of an input.
+
+        Returns:
+            Multiply-accumulates per second, and of what they are made.
+        """
+        config = self.config
+        trees, passes = config.macros * config.trees_per_macro, ceil_div(input_bits, config.input_bits_per_cycle)
+        how = f"{trees:,} adder trees x {config.inputs_per_tree} per cycle x {config.clock_hz / 1e6:g} MHz"
+        if passes > 1:
+            how += f" / {passes} passes"
+        return trees * config.inputs_per_tree * config.clock_hz / passes, how
+
     def action_energies_j(self) -> Mapping[str, float]:
         """Return the energies of weights, products of attention, elements, and bits of the cache on the die.
 

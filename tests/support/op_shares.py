@@ -1,4 +1,4 @@
-"""Hypothesis strategies of shares of ops that are no matmul, for processors that compute every op."""
+"""Hypothesis strategies of shares of ops other than matmuls, for processors that compute every op."""
 
 from __future__ import annotations
 
