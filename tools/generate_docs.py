@@ -27,6 +27,7 @@ from tools.docs_generator import (
     contention_page,
     corrections_page,
     data_flow,
+    device_page,
     energy_evidence,
     kv_quality_page,
     kv_tiers_page,
@@ -88,6 +89,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/memory.md": memory_page.SECTIONS,
     "docs/memory-wall.md": wall_page.SECTIONS,
     "docs/ranges.md": ranges_page.SECTIONS,
+    "docs/baselines.md": {**device_page.SECTIONS},
     "docs/config.md": {
         "confidences": config_pages.confidences,
         "reference": config_pages.config_reference,

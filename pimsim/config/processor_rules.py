@@ -33,7 +33,7 @@ def _has_none(config: Config) -> str:
     return (
         ""
         if config.machine.processor
-        else f"mapping.projections={config.mapping.projections} is no processor that computes every op"
+        else f"mapping.projections={config.mapping.projections} has other components for the ops"
     )
 
 

@@ -94,7 +94,7 @@ class OpShare:
 
     @property
     def element_operations(self) -> int:
-        """Operations on elements of an op that is no matmul: one per element and pass."""
+        """Operations on elements of an op other than a matmul: one per element and pass."""
         return self.size * self.passes
 
     @property

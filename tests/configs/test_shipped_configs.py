@@ -39,6 +39,8 @@ WORKLOADS = {
     "pim-llm-sram-attention": ("opt-6.7b", 128),
     "tpu-llm": ("opt-6.7b", 128),
     "tpu-llm-published": ("opt-6.7b", 128),
+    **dict.fromkeys(("a100-40gb", "a100-80gb", "h100-pcie", "rtx-3090", "rtx-4090"), ("gpt2-medium", 128)),
+    **dict.fromkeys(("cpu-core-i9-13900k", "cpu-epyc-7v13", "jetson-agx-orin"), ("gpt2-medium", 128)),
 }
 SHAPES = {"gpt2-medium": (24, 1024, 50_257), "opt-6.7b": (32, 4096, 50_272)}
 """Layers, width and vocabulary, of the models' own files."""
@@ -92,20 +94,16 @@ def test_a_machine_simulates_as_it_is(name: str) -> None:
     result = simulate(config)
     assert (config.workload.model, config.workload.context_length) == WORKLOADS[name]
     # Every weight once, and K and V of each entry for each head: 12 d^2 a layer and 2 d an entry; d per token of the
-    # vocabulary in the LM head. Crossbars are loaded with the layers, in 1 or 2 bits per weight; the LM head
-    # and the weights of the baseline are streamed in 8 bits.
+    # vocabulary in the LM head. Crossbars are loaded with the layers, in 1 or 2 bits per weight, and GPUs and CPUs read
+    # 2; the LM head and the weights of the baseline are streamed in 8 bits.
     layers, d_model, vocabulary = SHAPES[config.workload.model]
     weights, lm_head = 12 * layers * d_model**2, vocabulary * d_model if config.workload.lm_head else 0
     assert result.macs == weights + lm_head + 2 * layers * d_model * config.workload.context_length
     if name.startswith("tpu-llm"):
         assert result.weight_bytes == weights + lm_head
     else:
-        packed = (
-            weights
-            * (2 if name in ("defaults", "pim-llm", "pim-llm-near-memory", "pim-llm-sram-attention") else 1)
-            // 8
-        )
-        assert result.weight_bytes == packed + lm_head
+        bits = 1 if name.endswith("-published") or name == "pim-llm-fitted-links" else 2
+        assert result.weight_bytes == bits * weights // 8 + lm_head
     assert result.tokens_per_s == near(1 / (result.latency_ps * 1e-12))
     assert sum(result.parts_ps.values()) == result.latency_ps
     assert result.energy_j == near(sum(result.component_energy_j(each.name) for each in result.components))

@@ -25,8 +25,9 @@ def test_each_shipped_preset_has_the_mark_of_its_part() -> None:
         *("adc", "circuits", "device", "memory", "near", "sram", "technology"),
     }
     assert [name for name in shipped_machines() if not name.startswith("macro-")] == [
-        "defaults", "pim-llm", "pim-llm-fitted-links", "pim-llm-near-memory", "pim-llm-published",
-        "pim-llm-sram-attention", "tpu-llm", "tpu-llm-published",
+        "a100-40gb", "a100-80gb", "cpu-core-i9-13900k", "cpu-epyc-7v13", "defaults", "h100-pcie", "jetson-agx-orin",
+        "pim-llm", "pim-llm-fitted-links", "pim-llm-near-memory", "pim-llm-published", "pim-llm-sram-attention",
+        "rtx-3090", "rtx-4090", "tpu-llm", "tpu-llm-published",
     ]  # fmt: skip
 
 

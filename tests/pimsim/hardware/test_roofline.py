@@ -68,7 +68,7 @@ def test_a_projection_by_hand() -> None:
     wide = OpShare("projection", "q", input_bits=16, macs=3_000_000, weight_bytes=8_000_000)
     assert unit.latency_ps(wide) == 2_000_000 + 12_000_000
     assert unit.action_energies_j()["active_ps"] * unit.latency_ps(wide) == near(100 * 14e-6)
-    # Both exceed the cache of 1,000 bytes: 64,001 bytes take 80,001.25 ps, and a norm is no kernel of its own.
+    # Both exceed the cache of 1,000 bytes: 64,001 bytes take 80,001.25 ps, and a norm has no kernel of its own.
     spilled = OpShare("norm", "rmsnorm", size=1, passes=2, input_bytes=63_000, output_bytes=1_001)
     assert unit.latency_ps(spilled) == 80_001
 
