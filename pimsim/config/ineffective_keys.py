@@ -295,6 +295,7 @@ ELSEWHERE: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = {
                 ),
                 *(f"machine.{each}{dot}" for each in ("near_memory", "sram_cim", "prediction") for dot in ("", ".")),
                 *("machine.roofline", "machine.roofline."),
+                *("machine.rom", "machine.rom.", "machine.dram_pim", "machine.dram_pim."),
                 *(f"machine.crossbar.{each}." for each in ("digital", "pe_buffer", "tile_buffer", "staging")),
                 *("machine.crossbar.banks", "machine.crossbar.tile_outputs", "machine.host", "machine.kv_tiers"),
                 *(f"machine.crossbar.{key}" for key in ("pes_per_tile", "output_bits", "intra_tile_bandwidth_bps")),

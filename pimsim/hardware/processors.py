@@ -7,14 +7,18 @@ from typing import Any
 
 from pimsim.config.schema import MachineConfig
 from pimsim.hardware.component import Component
+from pimsim.hardware.dram_pim import DramPim
 from pimsim.hardware.memory import Memory
 from pimsim.hardware.op_share import OpShare
+from pimsim.hardware.rom import Rom
 from pimsim.hardware.roofline import Roofline
 from pimsim.hardware.transpim import TransPim
 
 _BUILDERS: Mapping[str, Callable[[Any, Memory], Component[OpShare]]] = {
     "roofline": Roofline,  # one a line
     "transpim": TransPim,
+    "rom": Rom,
+    "dram_pim": DramPim,
 }
 """For each section of `machine` that describes a processor, a function of the section and of the memory."""
 

@@ -10,6 +10,7 @@ from pimsim.config.schema import Config, MachineConfig
 from pimsim.hardware.component import ceil_div
 from pimsim.mapping.macro_residency import kept_bytes, macro_residencies
 from pimsim.mapping.op_sizes import DIGITAL_BYTES, activation_bits, packed_bytes, stored_bytes, sum_widths
+from pimsim.mapping.rom_capacity import check_rom_capacity, in_rom, on_die_bytes
 from pimsim.mapping.tile_plan import TilePlan
 from workloads.ops import (
     BLOCK_INPUT,
@@ -72,9 +73,13 @@ def memory_footprints(
     Returns:
         One footprint per chip that holds layers, in order.
 
+    Raises:
+        CapacityError: If the weights of a machine with ROM do not fit in it.
+
     Reference:
         docs/model.md, eq. (49).
     """
+    check_rom_capacity(config, trace)
     chips: list[MemoryFootprint] = []
     macros = macro_residencies(config, trace, plan)
     batches, buffer_bytes = config.mapping.microbatches, config.machine.sram.capacity_bytes
@@ -94,10 +99,11 @@ def memory_footprints(
                     case Projection() if op.name in layer.matrices:
                         weights += packed_bytes(config, op.weights, layer.matrices[op.name].weights)
                     case Projection():
-                        weights += stored_bytes(config, op)
+                        weights += 0 if in_rom(config, op) else stored_bytes(config, op)
                     case _:
                         weights += op.parameter_bytes
                         kv += op.cache_bytes - kept_bytes(config, macros[layer.chip] if macros else None, op)
+                        kv -= on_die_bytes(config, op)
                         passing += op.passing_bytes if isinstance(op, AttentionMatmul) else 0
             chips[layer.chip] = replace(
                 held,

@@ -33,6 +33,8 @@ BASES: tuple[tuple[str, ...], ...] = (
     ("pim-llm", "memory-lpddr5-timing"),
     ("tpu-llm", "memory-hbm2-timing"),
     ("a100-80gb",),
+    ("tom",),
+    ("cent",),
 )
 """Shipped configs, each with presets on top of it."""
 

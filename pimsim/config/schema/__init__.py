@@ -25,6 +25,7 @@ from pimsim.config.schema.digital_section import (
     SystolicConfig,
     VectorConfig,
 )
+from pimsim.config.schema.dram_pim_section import DramPimConfig
 from pimsim.config.schema.kv_tier_section import KvPlacementConfig, KvTierConfig
 from pimsim.config.schema.memory_section import DramConfig, InterfacesConfig, MemoryConfig
 from pimsim.config.schema.prediction_section import PredictionConfig
@@ -42,6 +43,7 @@ from pimsim.config.schema.quantities import (
     Power,
     Section,
 )
+from pimsim.config.schema.rom_section import RomConfig
 from pimsim.config.schema.roofline_section import RooflineConfig
 from pimsim.config.schema.serving_section import ServingConfig, SpeculationConfig
 from pimsim.config.schema.staging_section import BusConfig, StagingBufferConfig, StagingConfig
@@ -80,6 +82,7 @@ __all__ = [
     "Delay",
     "Dimension",
     "DramConfig",
+    "DramPimConfig",
     "Energy",
     "Gating",
     "HostConfig",
@@ -102,6 +105,7 @@ __all__ = [
     "Power",
     "PredictionConfig",
     "ReplicasConfig",
+    "RomConfig",
     "RooflineConfig",
     "Section",
     "ServingConfig",

@@ -19,11 +19,13 @@ from pimsim.config.schema.digital_section import (
     SystolicConfig,
     VectorConfig,
 )
+from pimsim.config.schema.dram_pim_section import DramPimConfig
 from pimsim.config.schema.kv_tier_section import KvTierConfig
 from pimsim.config.schema.memory_section import MemoryConfig
 from pimsim.config.schema.prediction_section import PredictionConfig
 from pimsim.config.schema.processor_section import PROCESSORS, config_problems, machine_problems
 from pimsim.config.schema.quantities import Node, Section
+from pimsim.config.schema.rom_section import RomConfig
 from pimsim.config.schema.roofline_section import RooflineConfig
 from pimsim.config.schema.serving_section import ServingConfig
 from pimsim.config.schema.transpim_section import TransPimConfig
@@ -90,6 +92,12 @@ class MachineConfig(Section):
     transpim: TransPimConfig | None = Field(
         description="DRAM whose banks compute every op, as TransPIM, with mapping.projections=processor and "
         "mapping.attention=processor; machine.memory needs a timing table (docs/baselines.md)"
+    )
+    rom: RomConfig | None = Field(
+        description="accelerator with its weights in ROM that computes every op, as roofline (docs/baselines.md)"
+    )
+    dram_pim: DramPimConfig | None = Field(
+        description="units at all banks of the memory, which compute every op, as roofline (docs/baselines.md)"
     )
 
     def __hash__(self) -> int:

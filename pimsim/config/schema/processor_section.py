@@ -11,6 +11,8 @@ PROCESSOR = "processor"
 PROCESSORS: tuple[str, ...] = (
     "roofline",  # one a line
     "transpim",
+    "rom",
+    "dram_pim",
 )
 """Sections of `machine` that describe such a processor; at most one of them is given."""
 
@@ -46,6 +48,8 @@ def machine_problems(machine: Any) -> Iterator[str]:
         yield "transpim computes in banks of the memory: memory.dram must be a timing table, as of memory-hbm2-timing"
     if machine.memory.interfaces is not None:
         yield f"{given[0]} has one path to its memory: memory.interfaces must be null"
+    if machine.dram_pim is not None and machine.memory.dram is None:
+        yield "dram_pim computes at the banks of the memory, whose rows and timings memory.dram must give"
 
 
 def config_problems(config: Any) -> Iterator[str]:

@@ -173,10 +173,18 @@ def _tokens(result: RunResult) -> tuple[str, str]:
     return "tokens", "per token" if single else f"per step, one token for each of {result.tokens:,} sequences"
 
 
+_WEIGHTS_STAY = {
+    "transpim": "in the banks that compute; they do not pass the port of the memory",
+    "rom": "in ROM, those of more than one bit as machine.rom.wide_weights says",
+    "dram_pim": "multiplied at the banks of the memory, where they lie",
+}
+"""Where weights stay, by the section of a processor that does not read them from memory."""
+
+
 def _weights_row(result: RunResult) -> tuple[str, str, str]:
     size = _quantity(result.weight_bytes, "_bytes")
-    if result.config.machine.transpim is not None:
-        return "weights", size, "in the banks that compute; they do not pass the port of the memory"
+    if where := _WEIGHTS_STAY.get(result.config.machine.processor or ""):
+        return "weights", size, where
     if not result.weight_load_ps:
         decode = "for every token" if result.tokens == 1 else "for every step"
         when = "once for the prompt" if result.phase == "prefill" else decode

@@ -8,10 +8,12 @@ from typing import Any, Literal
 
 from pimsim.config.schema import Config
 from pimsim.hardware.buffer import BufferShare, Sram
+from pimsim.hardware.dram_pim import DramPim
 from pimsim.hardware.link import ChipLink
 from pimsim.hardware.machine import Machine
 from pimsim.hardware.matrix_tile import TileKind, TilesShare
 from pimsim.hardware.memory import Memory
+from pimsim.hardware.rom import Rom
 from pimsim.hardware.roofline import Roofline
 from pimsim.hardware.systolic import Systolic
 from pimsim.hardware.vector import VectorUnit
@@ -94,12 +96,15 @@ def machine_roofs(config: Config, machine: Machine, tiles: int) -> dict[str, Roo
 
 def _compute(config: Config, machine: Machine, tiles: int) -> Iterator[Roof]:
     chips, per_mac = config.machine.chips.count, config.operations_per_mac
-    if machine.processor is not None:  # of all its kinds, only the roofline states a peak
+    if machine.processor is not None:
         if isinstance(processor := machine.processor, Roofline):
             peaks = {8: processor.config.peak_int8_ops_per_s, 16: processor.config.peak_fp16_ops_per_s}
             bits = 8 if activation_bits(config) <= 8 else 16
             how = f"{peaks[bits] / 1e12:g} TOPS of {bits} bits, two operations per MAC"
             yield _roof(processor.name, "compute", peaks[bits] / 2 * per_mac, how)
+        elif isinstance(processor, DramPim | Rom):
+            macs_per_s, how = processor.peak(activation_bits(config))
+            yield _roof(processor.name, "compute", macs_per_s * per_mac, how)
         return
     if machine.tile is not None and tiles and config.machine.crossbar is not None:
         bits = config.machine.crossbar.pair.encoding.activation_bits

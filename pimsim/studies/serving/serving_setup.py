@@ -75,6 +75,11 @@ class ServingSetup:
                 "mapping.attention: serving does not divide the KV caches of all requests between compute-in-memory "
                 "macros and memory; set it to systolic or near_memory"
             )
+        if (rom := config.machine.rom) is not None and rom.cache_tokens != 0:
+            raise WorkloadInputError(
+                "machine.rom.cache_tokens: serving does not divide the KV caches of all requests between the die and "
+                "memory; set it to 0, which keeps them in memory"
+            )
         if config.machine.kv_tiers:
             raise WorkloadInputError("machine.kv_tiers: serving keeps the KV caches in machine.memory; set it to []")
         self.config, self._requests, self.costs = config, requests, costs or StepCosts(config)

@@ -23,6 +23,7 @@ GROUPS = (
     "devices",
     "hardsea",
     "transpim",
+    *("rom", "dram_pim"),
 )
 """Groups of rows, in the order of the table."""
 

@@ -28,6 +28,8 @@ _OURS: Mapping[str, str] = {
     "devices": "device_speeds",
     "hardsea": "hardsea_figures",
     "transpim": "transpim_points",
+    "rom": "rom_points",
+    "dram_pim": "dram_pim_points",
 }
 """Module of `pimsim.studies.validation.ours` that computes each group; imported when a row of it is needed."""
 
