@@ -1,0 +1,276 @@
+"""The designs of a comparison: their names, their configs and the settings on top of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pimsim.base.errors import ConfigError, Problem, did_you_mean, printable, show
+from pimsim.base.files import is_result_file
+from pimsim.base.shipped_files import CONFIG_SUFFIXES
+from pimsim.config.ineffective_keys import ineffective_keys, is_step_of_loop
+from pimsim.config.given_keys import assigned
+from pimsim.config.layers import Overrides, override_items, read_layers
+from pimsim.config.loading import Source, load_config
+from pimsim.config.preset_files import lacks_machine
+from pimsim.config.schema import Config
+
+MAX_NAME_CHARS = 60
+SUFFIXES = (*CONFIG_SUFFIXES, ".h5", ".hdf5")
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """A design of a comparison.
+
+    Attributes:
+        name: Name in tables and plots, unique in a comparison.
+        source: Path of a config file or of a result file, name of a shipped config, or mapping.
+        overrides: Settings of this design, as `load_config` takes them, below those of all designs.
+    """
+
+    name: str
+    source: Source | Config
+    overrides: Overrides = ()
+
+
+DesignLike = Design | Config | Source
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedDesign:
+    """A design that is ready to be loaded for each workload.
+
+    Attributes:
+        name: Name of the design.
+        source: Where the config is read from; the mapping of a config that was already loaded.
+        shown: What the user gave, for messages and reports.
+        settings: Settings on top of it, each "key=value".
+        config: The config with these settings, and with its own workload.
+    """
+
+    name: str
+    source: Source
+    shown: str
+    settings: tuple[str, ...]
+    config: Config
+
+    def with_workload(self, texts: Sequence[str]) -> Config:
+        """Load the config with settings of the workload.
+
+        Args:
+            texts: Settings, each "key=value".
+
+        Returns:
+            The config of one point of the comparison.
+
+        Raises:
+            ConfigError: If the config is not valid with them.
+        """
+        return load_config(self.source, [*self.settings, *texts])
+
+    @property
+    def origin(self) -> Source | None:
+        """Path or name from which the config was read; None for a mapping, whose files are not known."""
+        return None if isinstance(self.source, Mapping) else self.source
+
+
+def load_designs(designs: Sequence[DesignLike] | Mapping[str, DesignLike], overrides: Overrides) -> list[LoadedDesign]:
+    """Load the configs of a comparison.
+
+    Args:
+        designs: The designs in order, or designs by name.
+        overrides: Settings on top of all of them.
+
+    Returns:
+        The designs, each with its config.
+
+    Raises:
+        ConfigError: If there are fewer than two designs, two have the same name, a name is not usable, a config is not
+            that of a whole machine or not valid, or a setting has an effect in none of the designs.
+        ResultFileError: If a result file cannot be read.
+    """
+    named = _named(designs)
+    if len(named) < 2:
+        count = "one design" if named else "no design"
+        raise ConfigError(f"{count}, and a comparison needs two or more; pimsim run shows a single one", "designs")
+    for design in named:
+        _check_name(design.name)
+    names = [design.name for design in named]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        given = " and ".join(_shown(each.source) for each in named if each.name == twice)
+        raise ConfigError(
+            f"two designs have the name {show(twice)} ({given}); give one of them another name, as in "
+            f"{twice}-2={_shown(named[-1 - names[::-1].index(twice)].source)}",
+            "designs",
+        )
+    loaded = [_loaded(design, overrides) for design in named]
+    _refuse_without_effect(loaded, setting_texts(overrides))
+    return loaded
+
+
+def setting_texts(overrides: Overrides) -> list[str]:
+    """Return overrides as texts, which can be combined with others.
+
+    Args:
+        overrides: A list of texts, or a mapping from dotted keys to Python values.
+
+    Returns:
+        Texts "key=value" with the values as YAML.
+
+    Raises:
+        ConfigError: If `overrides` is neither.
+    """
+    return [each if isinstance(each, str) else f"{each[0]}={_yaml(each[1])}" for each in override_items(overrides)]
+
+
+def parse_design(text: str) -> Design:
+    """Read a design as the command line takes it.
+
+    Args:
+        text: Path or name of a config, or NAME=CONFIG.
+
+    Returns:
+        The design; without a name of its own it has that of the file, without its folder and suffix.
+    """
+    name, equals, source = text.partition("=")
+    if equals and not _exists(text):
+        return Design(name.strip(), source.strip())
+    return Design(_stem(text), text)
+
+
+def _named(designs: Sequence[DesignLike] | Mapping[str, DesignLike]) -> list[Design]:
+    if isinstance(designs, Mapping):
+        return [
+            Design(name, each.source, each.overrides) if isinstance(each, Design) else Design(name, each)
+            for name, each in designs.items()
+        ]
+    if isinstance(designs, str | Path | Config):
+        return [_design(designs)]
+    return [_design(each) for each in designs]
+
+
+def _design(given: DesignLike) -> Design:
+    if isinstance(given, Design):
+        return given
+    if isinstance(given, Config):
+        return Design(given.name, given)
+    if isinstance(given, Mapping):
+        return Design(str(given.get("name", "config")), given)
+    return Design(_stem(str(given)), given)
+
+
+def _stem(text: str) -> str:
+    path = Path(text)
+    return path.stem if path.suffix in SUFFIXES else path.name
+
+
+def _exists(text: str) -> bool:
+    try:
+        return Path(text).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _shown(source: Source | Config) -> str:
+    if isinstance(source, Config):
+        return printable(source.name, 200)
+    return "a mapping" if isinstance(source, Mapping) else printable(str(source), 200)
+
+
+def _check_name(name: str) -> None:
+    if not name or not name.isprintable() or len(name) > MAX_NAME_CHARS or ":" in name or "=" in name:
+        raise ConfigError(
+            f"{show(name)} is not a name of a design: 1 to {MAX_NAME_CHARS} printable characters without : and =; "
+            "NAME=CONFIG gives it another one",
+            "designs",
+        )
+
+
+def _loaded(design: Design, overrides: Overrides) -> LoadedDesign:
+    source, shown = design.source, _shown(design.source)
+    if isinstance(source, Config):
+        source = source.model_dump(mode="json")
+    elif not isinstance(source, Mapping) and is_result_file(source):
+        from pimsim.results.store import read_config
+
+        source = read_config(source).model_dump(mode="json")
+    elif problem := lacks_machine(read_layers(source), shown):
+        raise ConfigError(problem, shown)
+    settings = (*setting_texts(design.overrides), *setting_texts(overrides))
+    try:
+        config = load_config(source, settings)
+    except ConfigError as error:
+        name = shown if shown == design.name else f"{design.name} ({shown})"
+        raise ConfigError(error.problems, name) from None
+    return LoadedDesign(design.name, source, shown, settings, config)
+
+
+def _refuse_without_effect(designs: Sequence[LoadedDesign], texts: Iterable[str]) -> None:
+    """Refuse settings of all designs that have an effect in none of them.
+
+    Args:
+        designs: The designs.
+        texts: Settings, each "key=value".
+
+    Raises:
+        ConfigError: Lists all such settings.
+    """
+    given = {key: text for text in texts for key, value in assigned(text).items() if value is not None}
+    problems = []
+    for key, text in given.items():
+        reasons = [ineffective_keys(each.config, [key]).get(key, "") for each in designs]
+        loops = any(is_step_of_loop(each.config, key, given.keys() - {key}) for each in designs)
+        if all(reasons) and not loops:
+            problems.append(Problem(key, "", f"has no effect in any design: {reasons[0]}", source=f"--set {text}"))
+    if problems:
+        raise ConfigError(problems, "designs")
+
+
+def effect_notes(designs: Sequence[LoadedDesign], texts: Iterable[str]) -> list[tuple[str, str]]:
+    """Say which settings of all designs have no effect in some of them.
+
+    Args:
+        designs: The designs.
+        texts: Settings of all designs, each "key=value".
+
+    Returns:
+        Name of the design and sentence of each such setting.
+    """
+    given = {key: text for text in texts for key, value in assigned(text).items() if value is not None}
+    return [
+        (each.name, f"{key} has no effect here: {reason}")
+        for each in designs
+        for key, reason in ineffective_keys(each.config, given).items()
+    ]
+
+
+def find_baseline(names: Sequence[str], baseline: str | None, printed: Iterable[str] = ()) -> str:
+    """Return the name of the design to which ratios refer.
+
+    Args:
+        names: Names of the designs.
+        baseline: Name that the user gave; None means the first design.
+        printed: Names of published designs, which are no baseline.
+
+    Returns:
+        The name.
+
+    Raises:
+        ConfigError: If no simulated design has this name.
+    """
+    if baseline is None:
+        return names[0]
+    if baseline in names:
+        return baseline
+    if baseline in printed:
+        raise ConfigError(f"{show(baseline)} has printed values only, and ratios are those of simulated ones", "baseline")
+    hint = did_you_mean(baseline, names)
+    listed = f"the designs are {', '.join(names)}"
+    raise ConfigError(f"{show(baseline)} is none of the designs; {hint or listed}", "baseline")
+
+
+def _yaml(value: object) -> str:
+    return json.dumps(value)
