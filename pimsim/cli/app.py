@@ -1,7 +1,7 @@
 """Entry point of the command line: the table of commands, and the handling of errors.
 
 To add a command, add one line to `COMMANDS` and one module with a Typer `app` (see `pimsim.cli.lazy_group`) whose
-command has the same name. The commands `compare` and `report` are planned; each of them will be one line here
+command has the same name. The command `report` is planned; it will be one line here
 and one module beside this one.
 """
 
@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "run": ("pimsim.cli.run", "Simulate a config and show where its time and energy go."),
         "show": ("pimsim.cli.show", "Show a stored result without simulating it again."),
+        "compare": ("pimsim.cli.compare", "Compare designs side by side on the same workloads."),
         "waterfall": ("pimsim.cli.waterfall", "Show the effect of each key that differs between two configs."),
         "reproduce": ("pimsim.cli.reproduce", "Print PIM-LLM's tables and figures beside the published ones."),
         "validate": ("pimsim.cli.validate", "Compare pimsim with published values and other programs."),
@@ -68,7 +69,7 @@ class CommandGroup(LazyGroup):
 
     table = COMMANDS
     with_plugins = frozenset(  # and those of `config`
-        ("run", "kv", "roofline", "serve", "waterfall", "accuracy", "array", "sweep", "optimize", "trace")
+        ("run", "compare", "kv", "roofline", "serve", "waterfall", "accuracy", "array", "sweep", "optimize", "trace")
     )
 
 

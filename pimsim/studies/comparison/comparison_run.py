@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pimsim.base.errors import WorkloadInputError, show
+from pimsim.base.errors import PimsimError, WorkloadInputError, show
 from pimsim.config.layers import Overrides
 from pimsim.config.loading import dump_config
+from pimsim.config.schema import Config
 from pimsim.studies.comparison.compared_designs import (
     DesignLike,
     LoadedDesign,
@@ -19,7 +20,7 @@ from pimsim.studies.comparison.compared_designs import (
     load_designs,
     setting_texts,
 )
-from pimsim.studies.comparison.compared_workloads import find_workloads
+from pimsim.studies.comparison.compared_workloads import Workload, find_workloads
 from pimsim.studies.comparison.comparison_points import (
     Computed,
     Point,
@@ -141,7 +142,7 @@ def compare(
         seed=options.seed,
         designs=tuple(map(_described, loaded)),
         rows=(),
-        settings=differing_settings({each.name: each.config for each in loaded}),
+        settings=differing_settings({each.name: _at(each, workloads[0]) for each in loaded}),
         points=printed,
         effects=tuple(one_line(f"{name}: {text}") for name, text in effect_notes(loaded, setting_texts(overrides))),
     )
@@ -151,6 +152,14 @@ def compare(
     except KeyboardInterrupt:
         raise ComparisonInterrupted(_finished(empty, done) if done else None, len(planned)) from None
     return _finished(empty, done)
+
+
+def _at(design: LoadedDesign, workload: Workload) -> Config:
+    """Return the config of a design at a workload; that of its own workload if it cannot run this one."""
+    try:
+        return design.with_workload(workload.texts)
+    except PimsimError:
+        return design.config
 
 
 def _range_options(samples: int | None, seed: int, unknown: Collection[str], *, ranges: bool) -> RangeOptions:

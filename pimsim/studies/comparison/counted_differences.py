@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from pimsim.base.errors import show
 from pimsim.config.given_keys import leaves
+from pimsim.config.ineffective_keys import ineffective_keys
 from pimsim.config.schema import Config
 from pimsim.results.accounting import CostItem
 from pimsim.studies.comparison.comparison_rows import ComparisonRow
@@ -67,10 +68,10 @@ def differing_settings(configs: Mapping[str, Config]) -> tuple[CountedSetting, .
     """Find the keys in which designs differ and that decide what is counted.
 
     Args:
-        configs: Config of each design by name.
+        configs: Config of each design by name, at one workload.
 
     Returns:
-        One record per key and design, in the order of the keys.
+        One record per key and design, in the order of the keys; none for a key without effect in all designs.
     """
     flat = {name: dict(leaves(config.model_dump(mode="json"))) for name, config in configs.items()}
     keys = dict.fromkeys(key for values in flat.values() for key in values)
@@ -78,9 +79,15 @@ def differing_settings(configs: Mapping[str, Config]) -> tuple[CountedSetting, .
     for rule in COUNTED_KEYS:
         for key in keys:
             named = key.startswith(rule) if rule.endswith(".") else key == rule
-            if named and key not in VARIED_KEYS and len({repr(values.get(key)) for values in flat.values()}) > 1:
-                found += [CountedSetting(key, name, show(values.get(key))) for name, values in flat.items()]
+            if not named or key in VARIED_KEYS or len({repr(values.get(key)) for values in flat.values()}) == 1:
+                continue
+            if not all(ineffective_keys(config, [key]) for config in configs.values()):
+                found += [CountedSetting(key, name, _spelled(values.get(key))) for name, values in flat.items()]
     return tuple(found)
+
+
+def _spelled(value: object) -> str:
+    return value if isinstance(value, str) and value.isidentifier() else show(value)
 
 
 def item_uses(rows: Iterable[ComparisonRow], designs: Sequence[str]) -> dict[str, tuple[ItemUse, ...]]:
