@@ -174,9 +174,7 @@ _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above
         "read_cluster": "Read a serving result of a system from an HDF5 file.",
         "write_cluster": "Write a serving result of a system to an HDF5 file.",
     },
-    "studies.comparison.compared_designs": {
-        "Design": "A design of `compare`, with a name and settings of its own."
-    },
+    "studies.comparison.compared_designs": {"Design": "A design of `compare`, with a name and settings of its own."},
     "studies.comparison.comparison_result": {
         "ComparisonResult": "Result of `compare`: a row per design and workload, with ratios to a baseline."
     },

@@ -133,7 +133,7 @@ def compare(
 
     A design that cannot run a workload gets a row with the reason. The exit code is 0 if at least one row has figures;
     otherwise it is that of the first error.
-    """
+    """  # noqa: DOC501 - the text is the help of the command
     check_ranges_options(ranges=ranges, samples=samples, seed=seed, unknown=unknown)
     named = None if models is None else _items("--models", models)
     lengths = None if contexts is None else [_length(each) for each in _items("--contexts", contexts)]
@@ -287,5 +287,3 @@ def _designs(texts: list[str], overrides: list[str]) -> tuple[list[Design], list
             shown = printable(text, 100)
             refuse(f"--set {shown}: {printable(name, 60)!r} before {setting} is none of the designs; {hint}")
     return [Design(each.name, each.source, tuple(own.get(each.name, ()))) for each in designs], for_all
-
-

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -278,11 +279,11 @@ def _look(index: int, design: str) -> Look:
     return Look(_short(design), COLOURS[index % len(COLOURS)], HATCHES[index // len(COLOURS) % len(HATCHES)])
 
 
-def _line(index: int) -> str:
+def _line(index: int) -> Any:
     return LINES[index // len(COLOURS) % len(LINES)]
 
 
-def _hollow() -> dict[str, object]:
+def _hollow() -> dict[str, Any]:
     return {"markersize": 8.0, "markerfacecolor": "white", "markeredgecolor": BLACK, "markeredgewidth": 0.8}
 
 

@@ -149,7 +149,7 @@ def _owners(note: SharedNote, result: ComparisonResult) -> str:
 
 def _figures(result: ComparisonResult) -> RichTable:
     loads = result.phase == "load"
-    columns = OF_LOADING if loads else COLUMNS
+    columns: tuple[str, ...] = OF_LOADING if loads else COLUMNS
     if result.phase == "generate":
         columns = ("time_to_first_token_s", *COLUMNS)
     ratios = RATIOS_OF_LOADING if loads else RATIO_COLUMNS
@@ -223,10 +223,10 @@ def _print_intervals(result: ComparisonResult, out: Console) -> None:
 def _interval_cells(interval: RowInterval | None, is_base: bool) -> list[str]:
     if interval is None:
         return ["", "", ""]
-    own = f"{interval.low:.4g} to {interval.high:.4g}"
+    own = f"{interval.low:,.3g} to {interval.high:,.3g}"
     if is_base or interval.ratio_low != interval.ratio_low:
         return [own, "", ""]
-    return [own, f"{interval.ratio_low:.4g} to {interval.ratio_high:.4g}", f"{interval.above:.1%}"]
+    return [own, f"{interval.ratio_low:.3g} to {interval.ratio_high:.3g}", f"{interval.above:.1%}"]
 
 
 def _means(result: ComparisonResult) -> RichTable:

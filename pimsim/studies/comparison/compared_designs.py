@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pimsim.base.errors import ConfigError, Problem, did_you_mean, printable, show
 from pimsim.base.files import is_result_file
 from pimsim.base.shipped_files import CONFIG_SUFFIXES
+from pimsim.config.given_keys import assigned, contradictions
 from pimsim.config.ineffective_keys import ineffective_keys, is_step_of_loop
-from pimsim.config.given_keys import assigned
 from pimsim.config.layers import Overrides, override_items, read_layers
 from pimsim.config.loading import Source, load_config
 from pimsim.config.preset_files import lacks_machine
@@ -28,7 +28,7 @@ class Design:
     Attributes:
         name: Name in tables and plots, unique in a comparison.
         source: Path of a config file or of a result file, name of a shipped config, or mapping.
-        overrides: Settings of this design, as `load_config` takes them, below those of all designs.
+        overrides: Settings of this design, as `load_config` takes them; they take precedence over those of all designs.
     """
 
     name: str
@@ -89,7 +89,7 @@ def load_designs(designs: Sequence[DesignLike] | Mapping[str, DesignLike], overr
 
     Raises:
         ConfigError: If there are fewer than two designs, two have the same name, a name is not usable, a config is not
-            that of a whole machine or not valid, or a setting has an effect in none of the designs.
+            that of a whole machine or not valid.
         ResultFileError: If a result file cannot be read.
     """
     named = _named(designs)
@@ -106,9 +106,7 @@ def load_designs(designs: Sequence[DesignLike] | Mapping[str, DesignLike], overr
             f"{twice}-2={_shown(named[-1 - names[::-1].index(twice)].source)}",
             "designs",
         )
-    loaded = [_loaded(design, overrides) for design in named]
-    _refuse_without_effect(loaded, setting_texts(overrides))
-    return loaded
+    return [_loaded(design, overrides) for design in named]
 
 
 def setting_texts(overrides: Overrides) -> list[str]:
@@ -199,52 +197,71 @@ def _loaded(design: Design, overrides: Overrides) -> LoadedDesign:
         source = read_config(source).model_dump(mode="json")
     elif problem := lacks_machine(read_layers(source), shown):
         raise ConfigError(problem, shown)
-    settings = (*setting_texts(design.overrides), *setting_texts(overrides))
+    settings = (*setting_texts(overrides), *setting_texts(design.overrides))
     try:
         config = load_config(source, settings)
     except ConfigError as error:
         name = shown if shown == design.name else f"{design.name} ({shown})"
-        raise ConfigError(error.problems, name) from None
+        problems = [_with_advice(each) if each.source == "--set" else each for each in error.problems]
+        raise ConfigError(problems, name) from None
     return LoadedDesign(design.name, source, shown, settings, config)
 
 
-def _refuse_without_effect(designs: Sequence[LoadedDesign], texts: Iterable[str]) -> None:
+def _with_advice(problem: Problem) -> Problem:
+    """Return a problem of a setting, which may suit the other designs, with the way to set it in those only."""
+    advice = "--set DESIGN:KEY=VALUE sets a key in one design only"
+    return replace(problem, suggestion=f"{problem.suggestion}; {advice}" if problem.suggestion else advice)
+
+
+def check_effects(configs: Mapping[str, Config], texts: Sequence[str]) -> list[str]:
     """Refuse settings of all designs that have an effect in none of them.
 
     Args:
-        designs: The designs.
-        texts: Settings, each "key=value".
-
-    Raises:
-        ConfigError: Lists all such settings.
-    """
-    given = {key: text for text in texts for key, value in assigned(text).items() if value is not None}
-    problems = []
-    for key, text in given.items():
-        reasons = [ineffective_keys(each.config, [key]).get(key, "") for each in designs]
-        loops = any(is_step_of_loop(each.config, key, given.keys() - {key}) for each in designs)
-        if all(reasons) and not loops:
-            problems.append(Problem(key, "", f"has no effect in any design: {reasons[0]}", source=f"--set {text}"))
-    if problems:
-        raise ConfigError(problems, "designs")
-
-
-def effect_notes(designs: Sequence[LoadedDesign], texts: Iterable[str]) -> list[tuple[str, str]]:
-    """Say which settings of all designs have no effect in some of them.
-
-    Args:
-        designs: The designs.
+        configs: Config of each design by name, at a workload of the comparison.
         texts: Settings of all designs, each "key=value".
 
     Returns:
-        Name of the design and sentence of each such setting.
+        Sentences about settings that have no effect in some of the designs, as "design: sentence".
+
+    Raises:
+        ConfigError: Lists all settings without any effect, and those that contradict each other.
     """
     given = {key: text for text in texts for key, value in assigned(text).items() if value is not None}
-    return [
-        (each.name, f"{key} has no effect here: {reason}")
-        for each in designs
-        for key, reason in ineffective_keys(each.config, given).items()
+    problems = [
+        Problem(key, "", f"is given twice, by {before} and by {after}; leave one of them out")
+        for key, before, after in contradictions([(f"--set {text}", text) for text in texts])
     ]
+    reasons = {name: ineffective_keys(config, given) for name, config in configs.items()}
+    for key, text in given.items():
+        loops = any(is_step_of_loop(config, key, given.keys() - {key}) for config in configs.values())
+        if not loops and all(key in of_design for of_design in reasons.values()):
+            first = next(iter(reasons.values()))[key]
+            problems.append(Problem(key, "", f"has no effect in any design: {first}", source=f"--set {text}"))
+    if problems:
+        raise ConfigError(problems, "designs")
+    return [
+        f"{name}: {key} has no effect here: {reason}"
+        for name, of_design in reasons.items()
+        for key, reason in of_design.items()
+    ]
+
+
+def check_workload_settings(designs: Sequence[LoadedDesign], options: Mapping[str, Collection[str]]) -> None:
+    """Refuse settings of keys that an option of the comparison sets for all designs.
+
+    Args:
+        designs: The designs with their settings.
+        options: Keys that each given option sets, by name of the option.
+
+    Raises:
+        ConfigError: If a setting has one of these keys; it would have no effect.
+    """
+    for design in designs:
+        for text in design.settings:
+            for option, keys in options.items():
+                if key := next((key for key in assigned(text) if key in keys), None):
+                    message = f"is given twice, by --set {text} and by {option}; leave one of them out"
+                    raise ConfigError([Problem(key, "", message)], design.name)
 
 
 def find_baseline(names: Sequence[str], baseline: str | None, printed: Iterable[str] = ()) -> str:
@@ -266,7 +283,9 @@ def find_baseline(names: Sequence[str], baseline: str | None, printed: Iterable[
     if baseline in names:
         return baseline
     if baseline in printed:
-        raise ConfigError(f"{show(baseline)} has printed values only, and ratios are those of simulated ones", "baseline")
+        raise ConfigError(
+            f"{show(baseline)} has printed values only, and ratios are those of simulated ones", "baseline"
+        )
     hint = did_you_mean(baseline, names)
     listed = f"the designs are {', '.join(names)}"
     raise ConfigError(f"{show(baseline)} is none of the designs; {hint or listed}", "baseline")

@@ -125,9 +125,7 @@ def _shared(designs: Sequence[LoadedDesign], what: str, of: Callable[[Any], Any]
 
 def _checked_length(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_CONTEXT_LENGTH:
-        raise WorkloadInputError(
-            f"contexts: {show(value)} is not a number of tokens from 1 to {MAX_CONTEXT_LENGTH:,}"
-        )
+        raise WorkloadInputError(f"contexts: {show(value)} is not a number of tokens from 1 to {MAX_CONTEXT_LENGTH:,}")
     return value
 
 
@@ -159,7 +157,20 @@ def _labels(names: Sequence[str]) -> list[str]:
 def _of_trace(
     designs: Sequence[LoadedDesign], path: str, contexts: Sequence[int] | None, phase: str | None
 ) -> Workload:
-    """Return the trace file that all designs have as their workload, which leaves no choice of context and phase."""
+    """Return the trace file that all designs have as their workload.
+
+    Args:
+        designs: The designs.
+        path: The trace file.
+        contexts: Contexts that the user gave, of which a trace leaves no choice; None for none.
+        phase: Phase that the user gave; None for none.
+
+    Returns:
+        The workload.
+
+    Raises:
+        WorkloadInputError: If contexts are given, or a phase other than "load".
+    """
     first = designs[0].config
     for option, value, key in (
         ("contexts", contexts, "workload.context_length"),

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +94,7 @@ def compute(point: Point, options: RangeOptions) -> Computed:
     except PimsimError as error:
         failed = ComparisonRow(*labels, one_line(str(error)), type(error).__name__, error.exit_code)
         return Computed(failed, {})
-    figures = run_figures(result) if isinstance(result, RunResult) else generation_figures(result)
+    figures: dict[str, Any] = run_figures(result) if isinstance(result, RunResult) else generation_figures(result)
     row = ComparisonRow(
         *labels,
         **figures,

@@ -19,6 +19,7 @@ from pimsim.studies.comparison.comparison_rows import (
     RATIOS,
     ComparedDesign,
     ComparisonRow,
+    RowInterval,
 )
 from pimsim.studies.comparison.counted_differences import (
     COUNTED,
@@ -284,8 +285,8 @@ class ComparisonResult(HeadlineRepr):
             interval = row.interval(each.name) if each.ranged else None
             if each.ranged:
                 for end in ("low", "high"):
-                    found[f"{each.name}_{end}"] = _finite(interval and getattr(interval, end))
-                    found[f"ratio_{each.name}_{end}"] = _finite(interval and getattr(interval, f"ratio_{end}"))
+                    found[f"{each.name}_{end}"] = _end(interval, end)
+                    found[f"ratio_{each.name}_{end}"] = _end(interval, f"ratio_{end}")
         return found | {"source": None}
 
     def _printed_row(self, point: ExternalPoint) -> dict[str, Any]:
@@ -334,7 +335,10 @@ class ComparisonResult(HeadlineRepr):
 
     def _full_row(self, row: ComparisonRow) -> dict[str, Any]:
         found = self._table_row(row) | row.accounting.to_dict()
-        intervals = [{name: _finite(getattr(each, name)) for name in each.__slots__} for each in row.intervals]
+        intervals = [
+            {"figure": each.figure} | {name: _end(each, name) for name in each.__slots__ if name != "figure"}
+            for each in row.intervals
+        ]
         return found | {"notes": list(row.notes), "warnings": list(row.warnings), "intervals": intervals}
 
     def to_dataframe(self) -> pd.DataFrame:
@@ -364,6 +368,10 @@ class ComparisonResult(HeadlineRepr):
         yield Figure("failed points", len(self.failed))
         for each in self.mean_ratios(("tokens_per_s", "tokens_per_j")):
             yield Figure(f"{each.figure} of {each.design}, geometric mean", each.mean, "times", brief=False)
+
+
+def _end(interval: RowInterval | None, name: str) -> float | None:
+    return None if interval is None else _finite(getattr(interval, name))
 
 
 def _finite(value: float | None) -> float | None:

@@ -182,7 +182,7 @@ class ComparisonRow:
         return found
 
 
-def run_figures(result: RunResult) -> dict[str, float]:
+def run_figures(result: RunResult) -> dict[str, Any]:
     """Return the figures of a run for a row, equal to those that `pimsim run --json` prints.
 
     Args:
@@ -205,7 +205,7 @@ def run_figures(result: RunResult) -> dict[str, float]:
     return {name: float(value) for name, value in figures.items() if value is not None}
 
 
-def generation_figures(result: GenerationResult) -> dict[str, float]:
+def generation_figures(result: GenerationResult) -> dict[str, Any]:
     """Return the figures of a generation for a row, equal to those that `pimsim run --json` prints.
 
     Args:

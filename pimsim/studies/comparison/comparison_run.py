@@ -15,12 +15,13 @@ from pimsim.config.schema import Config
 from pimsim.studies.comparison.compared_designs import (
     DesignLike,
     LoadedDesign,
-    effect_notes,
+    check_effects,
+    check_workload_settings,
     find_baseline,
     load_designs,
     setting_texts,
 )
-from pimsim.studies.comparison.compared_workloads import Workload, find_workloads
+from pimsim.studies.comparison.compared_workloads import LENGTH_KEYS, Workload, find_workloads
 from pimsim.studies.comparison.comparison_points import (
     Computed,
     Point,
@@ -131,6 +132,9 @@ def compare(
     found, workloads = find_workloads(loaded, models, contexts, phase)
     if ranges and found in ("generate", "load"):
         raise WorkloadInputError(f"phase: intervals are those of decode steps, prefills and traces, not of {found}")
+    _check_settings(loaded, found, models, contexts, phase)
+    configs = {each.name: _at(each, workloads[0]) for each in loaded}
+    effects = check_effects(configs, setting_texts(overrides))
     planned = [Point(design, workload) for workload in workloads for design in loaded]
     empty = ComparisonResult(
         config=next(each.config for each in loaded if each.name == base),
@@ -142,9 +146,9 @@ def compare(
         seed=options.seed,
         designs=tuple(map(_described, loaded)),
         rows=(),
-        settings=differing_settings({each.name: _at(each, workloads[0]) for each in loaded}),
+        settings=differing_settings(configs),
         points=printed,
-        effects=tuple(one_line(f"{name}: {text}") for name, text in effect_notes(loaded, setting_texts(overrides))),
+        effects=tuple(map(one_line, effects)),
     )
     done: dict[int, Computed] = {}
     try:
@@ -152,6 +156,21 @@ def compare(
     except KeyboardInterrupt:
         raise ComparisonInterrupted(_finished(empty, done) if done else None, len(planned)) from None
     return _finished(empty, done)
+
+
+def _check_settings(
+    designs: Sequence[LoadedDesign],
+    found: str,
+    models: Sequence[str] | None,
+    contexts: Sequence[int] | None,
+    phase: str | None,
+) -> None:
+    options = {
+        "models": ("workload.model", "workload.trace") if models is not None else (),
+        "contexts": (LENGTH_KEYS[found],) if contexts is not None else (),
+        "phase": ("workload.phase",) if phase is not None else (),
+    }
+    check_workload_settings(designs, options)
 
 
 def _at(design: LoadedDesign, workload: Workload) -> Config:
@@ -205,12 +224,13 @@ def _with_intervals(computed: Computed, base: Samples) -> ComparisonRow:
         if values is None:
             continue
         scale = 1e6 if measure.name == "area_mm2" else 1.0
-        ends = tuple(float(each) for each in np.percentile(values * scale, PERCENTILES))
+        low, median, high = (float(each) for each in np.percentile(values * scale, PERCENTILES))
         of_base = base.get(measure.ranged)
         if of_base is None or not of_base.all():
-            found.append(RowInterval(measure.name, *ends))
+            found.append(RowInterval(measure.name, low, median, high))
             continue
         ratios = values / of_base
-        of_ratio = (float(each) for each in np.percentile(ratios, PERCENTILES))
-        found.append(RowInterval(measure.name, *ends, *of_ratio, float(np.mean(ratios > 1))))
+        of_ratio = [float(each) for each in np.percentile(ratios, PERCENTILES)]
+        above = float(np.mean(ratios > 1))
+        found.append(RowInterval(measure.name, low, median, high, of_ratio[0], of_ratio[1], of_ratio[2], above))
     return replace(computed.row, intervals=tuple(found))

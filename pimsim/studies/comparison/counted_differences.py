@@ -26,7 +26,13 @@ COUNTED_KEYS = (
 )
 """Keys that decide what a result counts; one that ends in a dot stands for all keys below it."""
 
-VARIED_KEYS = ("workload.model", "workload.trace", "workload.phase", "workload.context_length", "workload.prompt_length")
+VARIED_KEYS = (
+    "workload.model",
+    "workload.trace",
+    "workload.phase",
+    "workload.context_length",
+    "workload.prompt_length",
+)
 """Keys that a comparison sets for all designs."""
 
 COUNTED, LEFT_OUT, ABSENT = "counted", "left out", "none"

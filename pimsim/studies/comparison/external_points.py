@@ -147,7 +147,17 @@ def _header_problems(columns: list[str], where: str) -> Iterator[Problem]:
 
 
 def _point(columns: list[str], row: list[str], where: str, problems: list[Problem]) -> ExternalPoint | None:
-    """Read one row; add its problems to the list, and return None if it has any."""
+    """Read one row.
+
+    Args:
+        columns: Names of the columns.
+        row: Texts of the row.
+        where: Place of the row, for messages.
+        problems: Gets the problems of the row.
+
+    Returns:
+        The point; None if the row has problems.
+    """
     before = len(problems)
     if len(row) != len(columns):
         problems.append(Problem("", "", f"has {len(row)} values for {len(columns)} columns", source=where))
@@ -164,9 +174,8 @@ def _point(columns: list[str], row: list[str], where: str, problems: list[Proble
             values[column] = _context(text, where, problems)
         else:
             values[column] = text
-    for column in REQUIRED:
-        if not cells[column]:
-            problems.append(Problem(column, "", "is empty; each row names its design and its source", source=where))
+    empty = "is empty; each row names its design and its source"
+    problems += [Problem(column, "", empty, source=where) for column in REQUIRED if not cells[column]]
     phase = cells.get("phase", "")
     if phase and phase not in PHASES:
         message = f"is not one of {', '.join(PHASES)}"
