@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pimsim.base.errors import WorkloadInputError, did_you_mean, show
@@ -16,10 +16,8 @@ from pimsim.studies.comparison.compared_designs import LoadedDesign
 from pimsim.studies.comparison.external_points import PHASES
 from workloads.workload_errors import WorkloadError
 
-LENGTH_KEYS = {"decode": "workload.context_length", "prefill": "workload.prompt_length"} | {
-    "generate": "workload.prompt_length"
-}
-"""The key that `contexts` sets in each phase; the phase "load" has none."""
+LENGTH_KEYS = {"decode": "context_length", "prefill": "prompt_length", "generate": "prompt_length"}
+"""The key of the section `workload` that `contexts` sets in each phase; the phase "load" has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +28,13 @@ class Workload:
         model: Name of the model or trace in tables.
         phase: Phase in tables.
         context_length: Context, or length of the prompt, tokens; 0 for none.
-        texts: Settings that select it, each "key=value".
+        changes: Values that select it, by key of the section `workload`.
     """
 
     model: str
     phase: str
     context_length: int
-    texts: tuple[str, ...] = ()
+    changes: Mapping[str, object] = field(default_factory=dict)
 
 
 def find_workloads(
@@ -74,7 +72,7 @@ def find_workloads(
     key = LENGTH_KEYS.get(found)
     lengths: Sequence[int | None] = [None]
     if key is not None:
-        own = contexts if contexts is not None else [_shared(designs, "context", _length(key))]
+        own = contexts if contexts is not None else [_shared(designs, "context", partial(_length, key))]
         lengths = [_checked_length(each) for each in own]
         if repeated := [each for each in own if list(own).count(each) > 1]:
             raise WorkloadInputError(f"contexts: {show(repeated[0])} is given twice")
@@ -84,18 +82,17 @@ def find_workloads(
     workloads = []
     for name, label in zip(names, labels, strict=True):
         for length in lengths:
-            texts = [f"workload.phase={found}"]
+            changes: dict[str, object] = {"phase": found}
             if models is not None:
-                texts += [f"workload.model={json.dumps(name)}", "workload.trace=null"]
-            if length is not None:
-                texts.append(f"{key}={length}")
-            workloads.append(Workload(label, found, length or 0, tuple(texts)))
+                changes |= {"model": name, "trace": None}
+            if key is not None:
+                changes[key] = length
+            workloads.append(Workload(label, found, length or 0, changes))
     return found, workloads
 
 
-def _length(key: str) -> Callable[[Any], Any]:
-    name = key.rpartition(".")[2]
-    return lambda config: getattr(config.workload, name)
+def _length(key: str, config: Any) -> Any:
+    return getattr(config.workload, key)
 
 
 def _shared(designs: Sequence[LoadedDesign], what: str, of: Callable[[Any], Any]) -> Any:
@@ -182,5 +179,5 @@ def _of_trace(
             raise WorkloadInputError(f"{option}: has no effect here: {why}; or give models")
     trace = load_trace(path)
     if phase == "load":
-        return Workload(trace.model, "load", 0, ("workload.phase=load",))
+        return Workload(trace.model, "load", 0, {"phase": "load"})
     return Workload(trace.model, trace.phase, trace.context_length)

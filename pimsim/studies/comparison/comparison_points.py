@@ -24,7 +24,7 @@ from pimsim.config.schema import Config
 from pimsim.generation import GenerationResult, generate
 from pimsim.results.run_result import RunResult
 from pimsim.simulation import simulate
-from pimsim.studies.comparison.compared_designs import LoadedDesign
+from pimsim.studies.comparison.compared_designs import LoadedDesign, workload_texts
 from pimsim.studies.comparison.compared_workloads import Workload
 from pimsim.studies.comparison.comparison_rows import ComparisonRow, generation_figures, one_line, run_figures
 from pimsim.studies.ranges.ranges_run import run_ranges
@@ -88,7 +88,7 @@ def compute(point: Point, options: RangeOptions) -> Computed:
     design, workload = point
     labels = design.name, workload.model, workload.phase, workload.context_length
     try:
-        config = design.with_workload(workload.texts)
+        config = design.with_workload(workload.changes)
         result = _result(config)
         samples, notes = _samples(design, config, workload, options)
     except PimsimError as error:
@@ -119,7 +119,7 @@ def _samples(
         return {}, ()
     found = run_ranges(
         config,
-        [*design.settings, *workload.texts],
+        [*design.settings, *workload_texts(workload.changes)],
         samples=options.samples,
         seed=options.seed,
         unknown=options.unknown,

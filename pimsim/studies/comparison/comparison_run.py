@@ -167,7 +167,7 @@ def _check_settings(
 ) -> None:
     options = {
         "models": ("workload.model", "workload.trace") if models is not None else (),
-        "contexts": (LENGTH_KEYS[found],) if contexts is not None else (),
+        "contexts": (f"workload.{LENGTH_KEYS[found]}",) if contexts is not None else (),
         "phase": ("workload.phase",) if phase is not None else (),
     }
     check_workload_settings(designs, options)
@@ -176,7 +176,7 @@ def _check_settings(
 def _at(design: LoadedDesign, workload: Workload) -> Config:
     """Return the config of a design at a workload; that of its own workload if it cannot run this one."""
     try:
-        return design.with_workload(workload.texts)
+        return design.with_workload(workload.changes)
     except PimsimError:
         return design.config
 
