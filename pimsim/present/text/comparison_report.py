@@ -83,14 +83,12 @@ def _title(result: ComparisonResult) -> str:
 
 def _counting_lines(result: ComparisonResult) -> Iterator[str]:
     uses = result.uses
-    for label, use in (("counted by all", COUNTED), ("left out by all", LEFT_OUT)):
-        if names := items_of_all(uses, use):
-            yield f"{label}: {'; '.join(map(_safe, names))}"
-    by_designs: dict[tuple[str, ...], list[str]] = {}
-    for name, designs in left_out_by_some(uses).items():
-        by_designs.setdefault(designs, []).append(_safe(name))
-    for designs, names in by_designs.items():
-        yield f"left out by {', '.join(designs)} only: {'; '.join(names)}"
+    if names := items_of_all(uses, COUNTED):
+        yield f"counted by all: {'; '.join(map(_safe, names))}"
+    for name in items_of_all(uses, LEFT_OUT):
+        yield f"left out by all: {_safe(name)} ({_sizes(uses[name])})"
+    for name in left_out_by_some(uses):
+        yield f"left out by some: {_safe(name)} ({_sizes(uses[name])})"
     for name, of_item in differing_items(uses).items():
         yield f"differs: {_safe(name)} {_uses(of_item)}"
     for key in dict.fromkeys(each.key for each in result.settings):
@@ -101,6 +99,14 @@ def _counting_lines(result: ComparisonResult) -> Iterator[str]:
     uniform = [f"--set {key}={value}" for key, value in same if key.startswith(UNIFORM)]
     if uniform:
         yield f"ratios compare what each design counts; to count as {result.baseline} in all: {' '.join(uniform)}"
+
+
+def _sizes(uses: Sequence[ItemUse]) -> str:
+    """Return the size of an item in each design that leaves it out, at the first workload."""
+    own = [(each, each.example) for each in uses if each.example is not None]
+    where = {each.where for each, _ in own}
+    texts = [f"{_size(item)} in {each.design}" + (f", {each.where}" if len(where) > 1 else "") for each, item in own]
+    return "; ".join(texts) + (f"; {own[0][0].where}" if len(where) == 1 else "")
 
 
 def _uses(uses: Sequence[ItemUse]) -> str:

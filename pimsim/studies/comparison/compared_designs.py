@@ -292,7 +292,7 @@ def find_baseline(names: Sequence[str], baseline: str | None, printed: Iterable[
     Args:
         names: Names of the designs.
         baseline: Name that the user gave; None means the first design.
-        printed: Names of published designs, which are no baseline.
+        printed: Names of published designs, which cannot be the baseline.
 
     Returns:
         The name.

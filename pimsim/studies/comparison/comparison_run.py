@@ -121,35 +121,16 @@ def compare(
         >>> [(row.design, row.context_length) for row in found.rows]
         [('pim-llm', 128), ('tpu-llm', 128), ('pim-llm', 512), ('tpu-llm', 512)]
     """
-    if isinstance(workers, bool) or not 1 <= workers <= MAX_WORKERS:
+    if isinstance(workers, bool) or not isinstance(workers, int) or not 1 <= workers <= MAX_WORKERS:
         raise WorkloadInputError(f"workers: {show(workers)} is not a number of processes from 1 to {MAX_WORKERS:,}")
     options = _range_options(samples, seed, unknown, ranges=ranges)
     loaded = load_designs(designs, overrides)
-    names = [each.name for each in loaded]
-    printed = read_points(points) if isinstance(points, str | Path) else tuple(points)
-    check_names(printed, names, str(points) if isinstance(points, str | Path) else "points")
-    base = find_baseline(names, baseline, (each.design for each in printed))
+    printed = _printed(points, [each.name for each in loaded])
+    base = find_baseline([each.name for each in loaded], baseline, (each.design for each in printed))
     found, workloads = find_workloads(loaded, models, contexts, phase)
-    if ranges and found in ("generate", "load"):
-        raise WorkloadInputError(f"phase: intervals are those of decode steps, prefills and traces, not of {found}")
-    _check_settings(loaded, found, models, contexts, phase)
-    configs = {each.name: _at(each, workloads[0]) for each in loaded}
-    effects = check_effects(configs, setting_texts(overrides))
+    _check_options(loaded, found, models, contexts, phase, ranges=ranges)
     planned = [Point(design, workload) for workload in workloads for design in loaded]
-    empty = ComparisonResult(
-        config=next(each.config for each in loaded if each.name == base),
-        version=__version__,
-        baseline=base,
-        phase=found,
-        planned=len(planned),
-        samples=options.samples,
-        seed=options.seed,
-        designs=tuple(map(_described, loaded)),
-        rows=(),
-        settings=differing_settings(configs),
-        points=printed,
-        effects=tuple(map(one_line, effects)),
-    )
+    empty = _without_rows(loaded, workloads, base, found, overrides, options, printed)
     done: dict[int, Computed] = {}
     try:
         compute_rows(planned, options, workers, progress, done)
@@ -158,13 +139,66 @@ def compare(
     return _finished(empty, done)
 
 
-def _check_settings(
+def _without_rows(
+    designs: Sequence[LoadedDesign],
+    workloads: Sequence[Workload],
+    base: str,
+    phase: str,
+    overrides: Overrides,
+    options: RangeOptions,
+    printed: tuple[ExternalPoint, ...],
+) -> ComparisonResult:
+    """Return the result before its rows are computed; settings of all designs without any effect are refused."""
+    configs = {each.name: _at(each, workloads[0]) for each in designs}
+    effects = check_effects(configs, setting_texts(overrides))
+    return ComparisonResult(
+        config=next(each.config for each in designs if each.name == base),
+        version=__version__,
+        baseline=base,
+        phase=phase,
+        planned=len(designs) * len(workloads),
+        samples=options.samples,
+        seed=options.seed,
+        designs=tuple(map(_described, designs)),
+        rows=(),
+        settings=differing_settings(configs),
+        points=printed,
+        effects=tuple(map(one_line, effects)),
+    )
+
+
+def _printed(points: str | Path | Sequence[ExternalPoint], names: Sequence[str]) -> tuple[ExternalPoint, ...]:
+    """Return the published points, none of which has the name of a simulated design."""
+    of_file = isinstance(points, str | Path)
+    found = read_points(points) if isinstance(points, str | Path) else tuple(points)
+    check_names(found, names, str(points) if of_file else "points")
+    return found
+
+
+def _check_options(
     designs: Sequence[LoadedDesign],
     found: str,
     models: Sequence[str] | None,
     contexts: Sequence[int] | None,
     phase: str | None,
+    *,
+    ranges: bool,
 ) -> None:
+    """Refuse intervals of phases that have none, and settings of keys that an option of the comparison sets.
+
+    Args:
+        designs: The designs.
+        found: Phase of the workloads.
+        models: Models that the user gave.
+        contexts: Contexts that the user gave.
+        phase: Phase that the user gave.
+        ranges: Whether intervals are wanted.
+
+    Raises:
+        WorkloadInputError: If the phase has no intervals.
+    """
+    if ranges and found in ("generate", "load"):
+        raise WorkloadInputError(f"phase: intervals are those of decode steps, prefills and traces, not of {found}")
     options = {
         "models": ("workload.model", "workload.trace") if models is not None else (),
         "contexts": (f"workload.{LENGTH_KEYS[found]}",) if contexts is not None else (),
