@@ -7,10 +7,11 @@ machine, so that a further context of a model takes a small fraction of the firs
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -159,7 +160,9 @@ def _here(points: Sequence[Point], options: RangeOptions) -> Iterator[tuple[int,
 
 def _in_pool(points: Sequence[Point], options: RangeOptions, workers: int) -> Iterator[tuple[int, Computed]]:
     with _pool(min(workers, len(points)), options) as pool:
-        futures: dict[Future[Computed], int] = {pool.submit(_compute, point): at for at, point in enumerate(points)}
+        # An interrupt waits until all processes are known that the pool starts: only those can be ended.
+        with _interrupts_wait():
+            futures: dict[Future[Computed], int] = {pool.submit(_compute, point): at for at, point in enumerate(points)}
         for future in as_completed(futures):
             try:
                 yield futures[future], future.result()
@@ -185,6 +188,33 @@ def _pool(workers: int, options: RangeOptions) -> Iterator[ProcessPoolExecutor]:
                 process.terminate()
         pool.shutdown(wait=True, cancel_futures=True)
         raise
+
+
+@contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Let SIGINT and SIGTERM wait until the end of the `with` block.
+
+    A mask of signals would not do: it is that of one thread, and any other one may receive the signal.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        KeyboardInterrupt: At the end, if a signal came.
+    """
+    received: list[int] = []
+    before = {}
+    with suppress(ValueError):  # not in the main thread
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if callable(signal.getsignal(number)):  # neither ignored nor the end of the process
+                before[number] = signal.signal(number, lambda caught, _: received.append(caught))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if received:
+        raise KeyboardInterrupt
 
 
 _options: list[RangeOptions] = []
