@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pimsim.present.plots import accuracy_plots as accuracy_plots
     from pimsim.present.plots import array_plots as array_plots
     from pimsim.present.plots import cluster_plots as cluster_plots
+    from pimsim.present.plots import comparison_plots as comparison_plots
     from pimsim.present.plots import generation_plots as generation_plots
     from pimsim.present.plots import kv_plots as kv_plots
     from pimsim.present.plots import roofline_plots as roofline_plots
@@ -60,6 +61,11 @@ if TYPE_CHECKING:
     from pimsim.studies.cluster.cluster_store import write_cluster as write_cluster
     from pimsim.studies.difference.run_diff import diff as diff
     from pimsim.studies.difference.run_difference import RunDifference as RunDifference
+    from pimsim.studies.comparison.compared_designs import Design as Design
+    from pimsim.studies.comparison.comparison_result import ComparisonResult as ComparisonResult
+    from pimsim.studies.comparison.comparison_run import compare as compare
+    from pimsim.studies.comparison.comparison_store import read_comparison as read_comparison
+    from pimsim.studies.comparison.comparison_store import write_comparison as write_comparison
     from pimsim.studies.memory_wall.kv_sizes import kv_sizes as kv_sizes
     from pimsim.studies.memory_wall.kv_sizes_result import KvSizes as KvSizes
     from pimsim.studies.memory_wall.roofline_result import Roofline as Roofline
@@ -110,6 +116,7 @@ _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above
         "accuracy_plots": "Draw the plots of an accuracy study.",
         "array_plots": "Draw the plots of an array study.",
         "cluster_plots": "Draw the plots of a serving run of several machines.",
+        "comparison_plots": "Draw the plots of a comparison of designs.",
         "generation_plots": "Draw the plot of a generation.",
         "kv_plots": "Draw the plot of the sizes of KV caches.",
         "roofline_plots": "Draw the roofline plot of one run or of several.",
@@ -172,6 +179,16 @@ _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above
     "studies.difference.run_diff": {"diff": "Say why two results differ: keys, parts, actions, ops and work."},
     "studies.difference.run_difference": {
         "RunDifference": "Result of `diff`: keys that differ, and exact shares by part, action and op."
+    "studies.comparison.compared_designs": {"Design": "A design of `compare`, with a name and settings of its own."},
+    "studies.comparison.comparison_result": {
+        "ComparisonResult": "Result of `compare`: a row per design and workload, with ratios to a baseline."
+    },
+    "studies.comparison.comparison_run": {
+        "compare": "Simulate the same workloads on several designs, and put their figures side by side."
+    },
+    "studies.comparison.comparison_store": {
+        "read_comparison": "Read a comparison from an HDF5 file.",
+        "write_comparison": "Write a comparison to an HDF5 file.",
     },
     "studies.memory_wall.kv_sizes": {
         "kv_sizes": "Compute the size of a model's KV cache by format and policy, and what memory tiers hold of it."

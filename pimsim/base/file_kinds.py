@@ -19,6 +19,7 @@ RESULTS: Mapping[str, str] = {
     "pimsim-serving": "holds a result of pimsim serve: use pimsim show {file}",
     "pimsim-cluster": "holds a result of pimsim serve for several machines: use pimsim show {file}",
     "pimsim-accuracy": "holds a result of pimsim accuracy: use pimsim show {file}",
+    "pimsim-comparison": "holds a result of pimsim compare: use pimsim show {file}",
     "pimsim-sweep": "holds the points of a sweep or a search: use pimsim results show {file}",
 }
 """What a result file holds, and the command that shows it, by its attribute `format`."""

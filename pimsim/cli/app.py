@@ -1,7 +1,7 @@
 """Entry point of the command line: the table of commands, and the handling of errors.
 
 To add a command, add one line to `COMMANDS` and one module with a Typer `app` (see `pimsim.cli.lazy_group`) whose
-command has the same name. The commands `compare` and `report` are planned; each of them will be one line here
+command has the same name. The command `report` is planned; it will be one line here
 and one module beside this one.
 """
 
@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "run": ("pimsim.cli.run", "Simulate a config and show where its time and energy go."),
         "show": ("pimsim.cli.show", "Show a stored result without simulating it again."),
         "diff": ("pimsim.cli.diff", "Say why two results differ: keys, parts, ops and work."),
+        "compare": ("pimsim.cli.compare", "Compare designs side by side on the same workloads."),
         "waterfall": ("pimsim.cli.waterfall", "Show the effect of each key that differs between two configs."),
         "reproduce": ("pimsim.cli.reproduce", "Print PIM-LLM's tables and figures beside the published ones."),
         "validate": ("pimsim.cli.validate", "Compare pimsim with published values and other programs."),
@@ -69,7 +70,20 @@ class CommandGroup(LazyGroup):
 
     table = COMMANDS
     with_plugins = frozenset(  # and those of `config`
-        ("run", "kv", "roofline", "serve", "diff", "waterfall", "accuracy", "array", "sweep", "optimize", "trace")
+        (
+            "run",
+            "compare",
+            "kv",
+            "roofline",
+            "serve",
+            "diff",
+            "waterfall",
+            "accuracy",
+            "array",
+            "sweep",
+            "optimize",
+            "trace",
+        )
     )
 
 

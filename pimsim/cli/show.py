@@ -1,4 +1,4 @@
-"""`pimsim show`: show a stored result of `pimsim run`, `pimsim serve` or `pimsim accuracy`."""
+"""`pimsim show`: show a stored result of `pimsim run`, `compare`, `serve` or `accuracy`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def show(
         Path,
         typer.Argument(
             metavar="RESULT",
-            help="A file that --out of pimsim run, pimsim serve or pimsim accuracy wrote.",
+            help="A file that --out of pimsim run, compare, serve or accuracy wrote.",
             show_default=False,
         ),
     ],
@@ -46,7 +46,7 @@ def show(
     kind = result_format(result)
     if kind == "pimsim-sweep":
         refuse(f"{result} holds the points of a sweep or a search: pimsim results show {result}")
-    if kind in ("pimsim-serving", "pimsim-cluster", "pimsim-accuracy"):
+    if kind in ("pimsim-serving", "pimsim-cluster", "pimsim-accuracy", "pimsim-comparison"):
         for option, value in {"--explain": explain, "--by": by, "--timeline": timeline}.items():
             if value:
                 refuse(f"{option} describes a single run, which {result} is not")
@@ -68,6 +68,12 @@ def show(
 
         check_accuracy_outputs([result], csv=csv, plots=plots, force=force)
         present_accuracy(read_accuracy(result), json, csv, plots)
+    elif kind == "pimsim-comparison":
+        from pimsim.cli.compare import check_comparison_outputs, present_comparison
+        from pimsim.studies.comparison.comparison_store import read_comparison
+
+        check_comparison_outputs([result], csv, plots, force=force)
+        present_comparison(read_comparison(result), json, csv, plots)
     else:
         from pimsim.cli.run_output import check_run_outputs, present_run
         from pimsim.results.store import read_result

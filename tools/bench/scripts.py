@@ -8,6 +8,7 @@ from pathlib import Path
 
 QUICK: dict[str, tuple[str, ...]] = {
     "bench_cli": ("--runs", "3"),
+    "bench_compare": ("--runs", "1"),
     "bench_contention": ("--runs", "3"),
     "bench_crossbar": ("--rounds", "3"),
     "bench_engine": ("--runs", "3"),

@@ -28,6 +28,9 @@ from pimsim.present.plots import (
     plot_cluster as cluster,
 )
 from pimsim.present.plots import (
+    plot_comparison as comparison,
+)
+from pimsim.present.plots import (
     plot_generation as generation,
 )
 from pimsim.present.plots import (
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
     from pimsim.studies.accuracy import AccuracyStudy
     from pimsim.studies.array.array_result import ArrayStudy
     from pimsim.studies.cluster.cluster_result import ClusterResult
+    from pimsim.studies.comparison.comparison_result import ComparisonResult
     from pimsim.studies.config_waterfall.key_waterfall import KeyWaterfall
     from pimsim.studies.memory_wall.kv_sizes_result import KvSizes
     from pimsim.studies.memory_wall.roofline_result import Roofline
@@ -216,6 +220,25 @@ def roofline_plots(rooflines: Roofline | Sequence[Roofline]) -> Plots:
     """
     several = rooflines if isinstance(rooflines, Sequence) else (rooflines,)
     return {"roofline": partial(roofline, several)}
+
+
+def comparison_plots(result: ComparisonResult) -> Plots:
+    """Return the plots of a comparison: bars by model, speed against efficiency, and figures over the context.
+
+    Args:
+        result: The comparison.
+
+    Returns:
+        Plots by file name; those without data are left out.
+    """
+    plots: dict[str, Callable[[], Figure]] = {}
+    if comparison.bar_measures(result):
+        plots["comparison-bars"] = partial(comparison.bars, result)
+    if comparison.trade_points(result):
+        plots["comparison-trade"] = partial(comparison.trade, result)
+    if len(result.contexts) > 1 and comparison.bar_measures(result):
+        plots["comparison-contexts"] = partial(comparison.over_contexts, result)
+    return plots
 
 
 def kv_plots(result: KvSizes) -> Plots:

@@ -31,12 +31,17 @@ def start(name: str, plan: Plan) -> None:
         name: Name of the sweep in the pool.
         plan: The sweep.
     """
+    begin_worker()
+    _plans[name] = plan
+
+
+def begin_worker() -> None:
+    """Let this process ignore interrupts, end with its parent, and search for unused objects less often."""
     # The terminal sends Ctrl-C to all processes. Only the main process handles it, and stops the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     gc.freeze()  # what is imported stays
     gc.set_threshold(NEW_OBJECTS, *gc.get_threshold()[1:])
-    _plans[name] = plan
 
 
 def evaluate(name: str, numbers: Sequence[int]) -> list[Numbered]:
