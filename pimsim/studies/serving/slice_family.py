@@ -122,7 +122,9 @@ class SliceFamily:
         Returns:
             A number up to `number`.
         """
-        return next((each.first for each, _, cheap in self._fits if cheap and each.first <= number <= each.last), number)
+        return next(
+            (each.first for each, _, cheap in self._fits if cheap and each.first <= number <= each.last), number
+        )
 
     def of(self, number: int) -> Slice:
         """Return the slice of a number.
