@@ -70,10 +70,10 @@ def test_only_small_regular_files_are_read(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_added_later_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shipped_files, "_DATA", tmp_path)
-    assert shipped_files.shipped_configs() == []
+    monkeypatch.setattr(resources, "_DATA", tmp_path)
+    assert list_configs() == []
     (tmp_path / "configs").mkdir()
     for name in ("a", "b"):
         (tmp_path / "configs" / f"{name}.yaml").write_text("", encoding="utf-8")
         os.utime(tmp_path / "configs", ns=(0, ord(name)))  # as if the two were not written within one tick of its clock
-        assert shipped_files.shipped_configs()[-1] == name
+        assert list_configs()[-1] == name
