@@ -61,6 +61,8 @@ def weight_loading(
     size_bytes = weight_bytes(config, trace)
     serial = config if config.schedule == "serial" else config.model_copy(update={"schedule": "serial"})
     program = load_program(serial, machine, trace, plan)
+    if not program.blocks:
+        return WeightLoading(size_bytes, 0, {}, 0, 0)
     return read_off(run(program, "serial", memo=memo), size_bytes)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from pimsim.base.errors import ConfigError, PimsimError, WorkloadInputError, did_you_mean, show
@@ -200,9 +201,25 @@ def _open_without_blocking(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _shipped(kind: str, suffixes: tuple[str, ...]) -> dict[str, Path]:
+def _shipped(kind: str, suffixes: tuple[str, ...]) -> Mapping[str, Path]:
     folder = _DATA / ("traces" if kind == "traces" else "configs")
-    paths = [path for path in folder.iterdir() if path.suffix in suffixes] if folder.is_dir() else []
+    return _listed(folder, folder.stat().st_mtime_ns, kind, suffixes) if folder.is_dir() else {}
+
+
+@lru_cache(maxsize=16)
+def _listed(folder: Path, changed_ns: int, kind: str, suffixes: tuple[str, ...]) -> Mapping[str, Path]:
+    """List a folder once: a config that extends others looks for each of them, and a catalog for those of all configs.
+
+    Args:
+        folder: The folder.
+        changed_ns: When a file was added to it or removed last, ns; another time means another list.
+        kind: "configs", "sweeps" or "traces".
+        suffixes: Suffixes of files of this kind.
+
+    Returns:
+        Paths by name.
+    """
+    paths = [path for path in folder.iterdir() if path.suffix in suffixes]
     return {path.stem: path for path in paths if path.name.startswith(SWEEP_PREFIX) == (kind == "sweeps")}
 
 

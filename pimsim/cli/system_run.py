@@ -46,7 +46,7 @@ def run_if_system(
     Raises:
         BadParameter: If an option is not available.
     """
-    from pimsim.config.system_file import is_system
+    from pimsim.config.file_recognition import is_system
 
     if not is_system(source):
         return False

@@ -30,9 +30,13 @@ def load_if_system(source: str, overrides: Sequence[str]) -> System | None:
     Raises:
         ConfigError: If it is a system that is not valid.
     """
-    from pimsim.config.system_file import is_system, load_system
+    from pimsim.config.file_recognition import is_system
 
-    return load_system(source, overrides) if is_system(source) else None
+    if not is_system(source):
+        return None
+    from pimsim.config.system_file import load_system
+
+    return load_system(source, overrides)
 
 
 def check_cluster_outputs(

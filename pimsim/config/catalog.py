@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from pimsim.base.shipped_files import defaults_path, find_config
@@ -110,7 +112,9 @@ def config_entries() -> list[ConfigEntry]:
     Returns:
         An entry per config, sorted by name.
     """
-    return [_entry(name) for name in shipped_machines()]
+    defaults = load_config(defaults_path()).model_dump(mode="json")
+    sources = cache(read_provenance)  # most configs extend the same few
+    return [_entry(name, defaults, sources) for name in shipped_machines()]
 
 
 def presets() -> list[Preset]:
@@ -119,19 +123,22 @@ def presets() -> list[Preset]:
     Returns:
         ReRAM cells, then ADCs, then memories, then technologies, each sorted by name.
     """
-    marks = shipped_presets()
-    return [_preset(name, kind) for mark, kind in PRESETS.items() for name in marks if marks[name] == mark]
+    marks, default = shipped_presets(), read_provenance(defaults_path(), words=True)
+    return [_preset(name, kind, default) for mark, kind in PRESETS.items() for name in marks if marks[name] == mark]
 
 
-def _entry(name: str) -> ConfigEntry:
-    config, defaults = load_config(name), load_config(defaults_path())
-    changed = _differences(config.model_dump(mode="json"), defaults.model_dump(mode="json"))
-    sources = _provenance(name)
+def _entry(name: str, defaults: dict[str, Any], sources_of: Callable[[Path], dict[str, Provenance]]) -> ConfigEntry:
+    config = load_config(name)
+    changed = _differences(config.model_dump(mode="json"), defaults)
+    layers = read_layers(find_config(name))
+    sources: dict[str, Provenance] = {}
+    for layer in layers:
+        sources |= sources_of(find_config(layer.name))
     none = Provenance("")
     return ConfigEntry(
         name=name,
         description=config.description.strip(),
-        extends=tuple(layer.name.rpartition(".")[0] for layer in read_layers(find_config(name))[:-1]),
+        extends=tuple(layer.name.rpartition(".")[0] for layer in layers[:-1]),
         changes=tuple(
             Change(key, value, default, sources.get(key, none).source, sources.get(key, none).confidence)
             for key, value, default in changed
@@ -140,13 +147,13 @@ def _entry(name: str) -> ConfigEntry:
     )
 
 
-def _preset(name: str, kind: str) -> Preset:
+def _preset(name: str, kind: str, default: dict[str, Provenance]) -> Preset:
     config = load_config(name)
     section, parts = SECTIONS[kind]
     values: Any = config.model_dump(mode="json")
     for step in section.split("."):
         values = values[step]
-    own, default = (read_provenance(path, words=True) for path in (find_config(name), defaults_path()))
+    own = read_provenance(find_config(name), words=True)
     settings = []
     for key, value in _leaves({part: values[part] for part in parts or values}):
         first = f"{section}.{key}.0" if isinstance(value, list) else f"{section}.{key}"
@@ -170,14 +177,6 @@ def _leaves(tree: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
             yield from _leaves(value, f"{path}{key}.")
         else:
             yield f"{path}{key}", value
-
-
-def _provenance(name: str) -> dict[str, Provenance]:
-    """Return the sources of all numbers of a shipped config and of the configs that it extends, by dotted key."""
-    found: dict[str, Provenance] = {}
-    for layer in read_layers(find_config(name)):
-        found |= read_provenance(find_config(layer.name))
-    return found
 
 
 def _differences(value: Any, default: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -34,3 +34,42 @@ def other_kind(path: str | Path, wanted: tuple[Kind, ...]) -> str:
     except (PimsimError, ValueError, RecursionError):  # ValueError: not UTF-8, or not JSON
         return ""
     return misplaced(tree, wanted, str(path))
+
+
+def is_system(source: str) -> bool:
+    """Return whether a path is a system file, by its keys.
+
+    Args:
+        source: What the user typed in place of a config.
+
+    Returns:
+        False also if there is no such file, or it cannot be read; loading it as a config then reports why.
+    """
+    path = Path(source)
+    if path.suffix not in CONFIG_SUFFIXES:
+        return False
+    try:
+        tree = parse_yaml(read_text(path, source), source).tree
+    except (ConfigError, OSError):
+        return False
+    return isinstance(tree, dict) and "machines" in tree
+
+
+def read_text(path: Path, name: str) -> str:
+    """Read a file as text.
+
+    Args:
+        path: Path of the file.
+        name: Name of the file in messages.
+
+    Returns:
+        The text, without a byte order mark.
+
+    Raises:
+        ConfigError: If the file cannot be read, is too large, or is not UTF-8.
+    """
+    data = read_limited(path, MAX_FILE_BYTES, lambda message: ConfigError(message, name))
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"is not UTF-8 text (byte {error.start})", name) from None

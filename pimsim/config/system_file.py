@@ -13,11 +13,12 @@ from typing import Any
 
 from pimsim.base.errors import ConfigError, Problem, did_you_mean, nearest, show
 from pimsim.base.file_kinds import misplaced
-from pimsim.base.shipped_files import CONFIG_SUFFIXES, find_config, read_limited
+from pimsim.base.shipped_files import find_config
 from pimsim.config.cluster_keys import cluster_problems, roles_of
 from pimsim.config.effective_config import config_differences
 from pimsim.config.file_paths import relative_to_file
-from pimsim.config.layers import MAX_FILE_BYTES, Layer, mapping_layer, parse_assignment, read_layers
+from pimsim.config.file_recognition import read_text
+from pimsim.config.layers import Layer, mapping_layer, parse_assignment, read_layers
 from pimsim.config.loading import load_config
 from pimsim.config.preset_files import lacks_machine
 from pimsim.config.schema import Config
@@ -80,25 +81,6 @@ class System:
         }
 
 
-def is_system(source: str) -> bool:
-    """Return whether a path is a system file, by its keys.
-
-    Args:
-        source: What the user typed in place of a config.
-
-    Returns:
-        False also if there is no such file, or it cannot be read; loading it as a config then reports why.
-    """
-    path = Path(source)
-    if path.suffix not in CONFIG_SUFFIXES:
-        return False
-    try:
-        tree = parse_yaml(_text(path, source), source).tree
-    except (ConfigError, OSError):
-        return False
-    return isinstance(tree, dict) and "machines" in tree
-
-
 def load_system(source: Source, overrides: Sequence[str] = ()) -> System:
     """Load and validate a system.
 
@@ -118,7 +100,7 @@ def load_system(source: Source, overrides: Sequence[str] = ()) -> System:
         layer, folder, name = mapping_layer(source, "system"), Path(), "system"
     else:
         path, name = find_config(source), str(source)
-        document = parse_yaml(_text(path, name), name)
+        document = parse_yaml(read_text(path, name), name)
         if not isinstance(document.tree, dict):
             raise ConfigError(f"a system is a mapping of keys to values, not {show(document.tree)}", name)
         if wrong := misplaced(document.tree, ("system",), name):
@@ -132,14 +114,6 @@ def _with_value(section: object, keys: Sequence[str], value: object) -> dict[str
     tree = dict(section) if isinstance(section, Mapping) else {}
     first, *below = keys
     return tree | {first: _with_value(tree.get(first), below, value) if below else value}
-
-
-def _text(path: Path, name: str) -> str:
-    data = read_limited(path, MAX_FILE_BYTES, lambda message: ConfigError(message, name))
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"is not UTF-8 text (byte {error.start})", name) from None
 
 
 class _Loader:

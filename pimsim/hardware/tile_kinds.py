@@ -73,6 +73,16 @@ def machine_notes(machine: MachineConfig) -> tuple[str, ...]:
     Returns:
         At most one sentence on tiles, then those of `technology_notes`.
     """
+    if not (_LATEST and _LATEST[0][0] is machine):  # of the machine of a study with many runs
+        _LATEST[:] = [(machine, _machine_notes(machine))]
+    return _LATEST[0][1]
+
+
+_LATEST: list[tuple[MachineConfig, tuple[str, ...]]] = []
+"""The section whose notes were asked for last, and the notes."""
+
+
+def _machine_notes(machine: MachineConfig) -> tuple[str, ...]:
     scaling = technology_notes(machine)
     if machine.crossbar_tile is not None and machine.crossbar_tile.pair.sensing.integration is not None:
         note = "the SNR of arrays is not estimated, because machine.crossbar.pair.sensing.integration adds planes"

@@ -12,8 +12,6 @@ from pimsim.base.shipped_files import find_requests
 from pimsim.config.schema import Config
 from pimsim.engine.collecting import few_collections
 from pimsim.importers.request_traces.request_trace import RequestTrace
-from pimsim.importers.request_traces.trace_reading import read_request_trace
-from pimsim.importers.request_traces.trace_selection import TraceSelection
 from pimsim.studies.serving.draft_model import without_speculation
 from pimsim.studies.serving.iteration_costs import StepCheck, StepCosts
 from pimsim.studies.serving.iteration_table import IterationTable
@@ -73,6 +71,10 @@ def load_requests(
     Reference:
         docs/serving.md, "Request files and traces".
     """
+    # Random requests need no readers.
+    from pimsim.importers.request_traces.trace_reading import read_request_trace
+    from pimsim.importers.request_traces.trace_selection import TraceSelection
+
     selection = TraceSelection(limit=limit, window=window, scale=scale, rate=rate, seed=seed)
     return read_request_trace(find_requests(name_or_path), selection, tokenizer=tokenizer)
 

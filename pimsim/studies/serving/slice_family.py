@@ -53,6 +53,20 @@ class Domain:
     expected: Callable[[], int]
 
 
+class _Found(NamedTuple):
+    """A fit of slices.
+
+    Attributes:
+        fit: The fit, of the slices or of their difference from those of another family.
+        base: The other family; None for none.
+        cheap: Whether no slice of it needs a simulation: the slices of the other family follow from a fit, too.
+    """
+
+    fit: Fit
+    base: Base | None
+    cheap: bool
+
+
 class Base(NamedTuple):
     """A simpler description of the slices of a family: a multiple of those of another one, and a difference.
 
@@ -76,7 +90,7 @@ class SliceFamily:
         figures: Integers and energies on the machine.
         degree: Degree of the polynomials to try.
         domain: Numbers to expect.
-        base: Another family to fit the difference from, where its slices follow from a fit; None for none.
+        base: Another family to fit the difference from, where its slices are known; None for none.
     """
 
     def __init__(
@@ -95,7 +109,7 @@ class SliceFamily:
         self._accountings: dict[int, Callable[[], int]] = {}
         """Functions that return the terms of other samples, while a fit is tried."""
         self._known: dict[int, _Known] = {}
-        self._fits: list[tuple[Fit, Base | None]] = []
+        self._fits: list[_Found] = []
         self._asked, self._tries = 0, 0
         self._next_try = FIRST_TRY_OF_DIFFERENCES if base else FIRST_TRY
 
@@ -108,7 +122,9 @@ class SliceFamily:
         Returns:
             A number up to `number`.
         """
-        return next((each.first for each, _ in self._fits if each.first <= number <= each.last), number)
+        return next(
+            (each.first for each, _, cheap in self._fits if cheap and each.first <= number <= each.last), number
+        )
 
     def of(self, number: int) -> Slice:
         """Return the slice of a number.
@@ -128,7 +144,7 @@ class SliceFamily:
         return found
 
     def _fitted(self, number: int) -> _Known | None:
-        for each, base in self._fits:
+        for each, base, _ in self._fits:
             if each.first <= number <= each.last:
                 polynomial = each.polynomial(number)
                 value = polynomial.at(number)
@@ -179,18 +195,18 @@ class SliceFamily:
             number: The number.
         """
         first, last = self._domain.first, max(self._domain.last(), number)
-        for each, _ in self._fits:
+        for each, _, _ in self._fits:
             if number > each.last:
                 first = max(first, each.last + 1)
             else:
                 last = min(last, each.first - 1)
         base = self._base
         if base is not None:
-            covering = next((each for each, _ in base.family._fits if each.first <= number <= each.last), None)
-            if covering is None:
-                base = None
-            else:
+            covering = next((each for each, *_ in base.family._fits if each.first <= number <= each.last), None)
+            if covering is not None:
                 first, last = max(first, covering.first), min(last, covering.last)
+            else:  # each sample needs one of the other family, too: none of smaller numbers than those asked for
+                first = max(first, min(self._known, default=number))
         left = max(self._domain.expected(), 3 * self._asked + (2 * FIRST_TRY if base else 0))
 
         def sample(at: int) -> Sample | None:
@@ -208,7 +224,8 @@ class SliceFamily:
         degree = self._degree if base is None else base.degree
         found = fit(sample, first, last, degree, self._domain.periods, check_all=base is None)
         if found is not None:
-            self._fits.append((found, base))
+            cheap = base is None or base.family.cheap_from(found.last) <= found.first
+            self._fits.append(_Found(found, base, cheap))
             for node in {node for each in found.polynomials for node, _ in each.weights(number)}:
                 self._term_of(node)
         self._accountings.clear()  # they hold the runs

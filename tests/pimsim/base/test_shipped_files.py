@@ -67,3 +67,13 @@ def test_only_small_regular_files_are_read(tmp_path: Path) -> None:
     for path, message in refused:
         with pytest.raises(ConfigError, match=message):
             read_limited(path, 4, ConfigError)
+
+
+def test_a_file_that_is_added_later_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resources, "_DATA", tmp_path)
+    assert list_configs() == []
+    (tmp_path / "configs").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "configs" / f"{name}.yaml").write_text("", encoding="utf-8")
+        os.utime(tmp_path / "configs", ns=(0, ord(name)))  # as if the two were not written within one tick of its clock
+        assert list_configs()[-1] == name

@@ -8,7 +8,8 @@ import pytest
 
 from pimsim import load_config
 from pimsim.base.errors import ConfigError
-from pimsim.config.system_file import NO_LINK, is_system, load_system
+from pimsim.config.file_recognition import is_system
+from pimsim.config.system_file import NO_LINK, load_system
 from pimsim.config.system_links import link_presets, link_sources
 
 FILE = """\
