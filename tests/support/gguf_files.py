@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.support.tiny_checkpoints import Tensors
+from tests.support.tiny_checkpoints import CONFIGS, Tensors
 
 NUMBERS = {"F32": 0, "F16": 1, "Q4_0": 2, "Q4_1": 3, "Q8_0": 8, "TQ1_0": 34, "TQ2_0": 35, "I2_S": 36, "BF16": 30}
 ARRAYS = {"uint8": 0, "int8": 1, "int32": 5, "float32": 6, "int64": 11}
@@ -114,9 +114,9 @@ LLAMA_NAMES = {
     "mlp.ffn_sub_norm": "ffn_sub_norm",
 }
 GPT2_NAMES = {
-    "transformer.wte": "token_embd",
-    "transformer.wpe": "position_embd",
-    "transformer.ln_f": "output_norm",
+    "wte": "token_embd",
+    "wpe": "position_embd",
+    "ln_f": "output_norm",
     "ln_1": "attn_norm",
     "ln_2": "ffn_norm",
     "attn.c_attn": "attn_qkv",
@@ -128,9 +128,9 @@ GPT2_NAMES = {
 
 def renamed(name: str) -> str:
     """Name in GGUF of a tensor of GPT-2, or of LLaMA and the families after it."""
-    module, _, what = name.rpartition(".")
+    module, _, what = name.removeprefix("transformer.").rpartition(".")
     prefix = ""
-    for before in ("model.layers.", "transformer.h."):
+    for before in ("model.layers.", "h."):
         if module.startswith(before):
             number, _, module = module.removeprefix(before).partition(".")
             prefix = f"blk.{number}."
@@ -191,3 +191,28 @@ def write(path: Path, values: Mapping[str, Any], tensors: Mapping[str, Stored]) 
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(file_bytes(values, tensors))
     return path
+
+
+def grouped_file(folder: Path, kind: str, tokens: list[str] | None = None) -> Path:
+    """A tiny LLaMA of 64 inputs with random Q4_0, Q4_1 or Q8_0; tokens are a byte-level vocabulary."""
+    vocab = 40 if tokens is None else len(tokens)
+    config = {**CONFIGS["llama"], "hidden_size": 64, "intermediate_size": 96, "vocab_size": vocab}
+    shapes = {"attn_q": (64, 64), "attn_k": (32, 64), "attn_v": (32, 64), "attn_output": (64, 64)}
+    shapes |= {"ffn_gate": (96, 64), "ffn_up": (96, 64), "ffn_down": (64, 96)}
+    random = np.random.default_rng(11)
+    tensors = {"token_embd.weight": floats(random.standard_normal((vocab, 64)), "F16")}
+    for layer in range(2):
+        for name, (outputs, inputs) in shapes.items():
+            scales = random.uniform(-0.02, 0.02, (outputs, inputs // 32))
+            codes = random.integers(0, 16, (outputs, inputs))
+            stored = q4(codes, scales, None if kind == "Q4_0" else -7.5 * scales)
+            if kind == "Q8_0":
+                stored = q8_0(random.integers(-127, 128, (outputs, inputs)), scales / 8)
+            tensors[f"blk.{layer}.{name}.weight"] = stored
+        tensors |= {f"blk.{layer}.{name}_norm.weight": floats(np.ones(64)) for name in ("attn", "ffn")}
+    tensors["output_norm.weight"] = floats(np.ones(64))
+    values = metadata(config, "llama")
+    if tokens is not None:
+        named = {"model": "gpt2", "pre": "gpt-2", "tokens": tokens, "merges": ["i n"]}
+        values |= {f"tokenizer.ggml.{key}": value for key, value in named.items()}
+    return write(folder / f"{kind}.gguf", values, tensors)
