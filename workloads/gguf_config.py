@@ -51,6 +51,9 @@ EMBEDDING, LM_HEAD, ROTARY_FACTORS = "token_embd.weight", "output.weight", "rope
 PERMUTED = ("llama",)
 """Architectures whose queries and keys are in the order of neighbouring pairs (`LLAMA_ROPE_TYPE_NORM` of llama.cpp)."""
 
+MAX_LISTED = 10_000
+"""Numbers of an array that are kept as a list: more than a model has layers."""
+
 _SUFFIXES: Mapping[str, str] = MappingProxyType(
     {
         "layers": "block_count",
@@ -153,11 +156,12 @@ def read_gguf_model(path: str | os.PathLike[str]) -> GgufModel:
             f"{source}: general.architecture {found}{suggest(architecture, ARCHITECTURES)}; {known}"
         )
     problems = Problems(source, "cannot be used as a model", ConfigFileError)
-    for text in _not_modelled(header, architecture):
+    stated = _stated(header, architecture)
+    for text in _not_modelled(stated, architecture):
         problems.add("", text)
     if problems.found:
         raise problems.error()
-    values, keys = _values(header, architecture)
+    values, keys = _values(header, stated, architecture)
     try:
         config = parse_config(values, Path(path), problems)
     except ConfigFileError as error:
@@ -179,7 +183,7 @@ def gguf_network_config(model: GgufModel) -> NetworkConfig:
             logits but is not computed.
         CheckpointError: If the factors of its rotary angles cannot be read.
     """
-    source, values = printable(model.header.file), model.header.values
+    source, values = printable(model.header.file), _stated(model.header, model.architecture)
     if model.config.model_type not in READABLE:
         names = [name for name, family in ARCHITECTURES.items() if family in READABLE]
         raise ConfigFileError(
@@ -209,17 +213,22 @@ def _rotary_factors(tensor: GgufTensor, d_head: int) -> RotaryFactors:
     return RotaryFactors(tuple(map(float, factors)))
 
 
-def _not_modelled(header: Header, architecture: str) -> Iterator[str]:
+def _stated(header: Header, architecture: str) -> dict[str, Any]:
+    """Return the values of the architecture; arrays, which have a number per layer, as one number or as a list."""
+    own = (f"{architecture}.", "split.")
+    return {key: _same_in_all_layers(value) for key, value in header.values.items() if key.startswith(own)}
+
+
+def _not_modelled(values: Mapping[str, Any], architecture: str) -> Iterator[str]:
     """Describe what a file requests that no trace contains.
 
     Args:
-        header: The file.
-        architecture: Its architecture.
+        values: The result of `_stated`.
+        architecture: Architecture of the file.
 
     Yields:
         One message per feature.
     """
-    values = header.values
     if values.get(f"{architecture}.expert_count"):
         yield f"{architecture}.expert_count: mixtures of experts are not read from GGUF; use the model's safetensors"
     if (count := values.get("split.count")) not in (None, 1):
@@ -229,7 +238,7 @@ def _not_modelled(header: Header, architecture: str) -> Iterator[str]:
         yield f"{architecture}.attention.value_length must equal key_length, {lengths[0]}, not {lengths[1]}"
 
 
-def _values(header: Header, architecture: str) -> tuple[dict[str, Any], dict[str, str]]:
+def _values(header: Header, stated: Mapping[str, Any], architecture: str) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the values of the `config.json` of the same model, and the key of the file for each that has one."""
     model_type = ARCHITECTURES[architecture]
     family = FAMILIES[model_type]
@@ -241,8 +250,8 @@ def _values(header: Header, architecture: str) -> tuple[dict[str, Any], dict[str
         if key is None:
             return
         keys[key] = name
-        if name in header.values:
-            found[key] = _same_in_all_layers(header.values[name])
+        if name in stated:
+            found[key] = stated[name]
 
     for field, end in _SUFFIXES.items():
         take(getattr(family, field), end)
@@ -265,7 +274,7 @@ def _values(header: Header, architecture: str) -> tuple[dict[str, Any], dict[str
         found["vocab_size"] = len(tokens)
     found["tie_word_embeddings"] = LM_HEAD not in header.tensors
     found |= _switches(header, model_type)
-    found |= _rotary(header.values, architecture, found, keys)
+    found |= _rotary(stated, architecture, found, keys)
     if architecture == "bitnet":
         found["architectures"] = [BITNET.architecture]
     return found, keys
@@ -304,9 +313,9 @@ def _rotary(
 
 
 def _same_in_all_layers(value: Any) -> Any:
-    """Return the value of an array, one per layer, that is the same in all of them; any other value as it is."""
+    """Return the value of an array that is the same in all of it, another array as a list, and any other as it is."""
     if isinstance(value, np.ndarray):
-        return value[0].item() if value.size and (value == value[0]).all() else value.tolist()
+        return value[0].item() if value.size and (value == value[0]).all() else value[:MAX_LISTED].tolist()
     return value
 
 

@@ -129,6 +129,8 @@ class GgufTensor:
     def _ordered(self, rows: NDArray[Any]) -> NDArray[Any]:
         if not self.heads:
             return rows
+        if len(rows) % (2 * self.heads):
+            raise self.error(f"must have an even number of rows for each of {self.heads} heads, not {len(rows)} in all")
         pairs = rows.reshape(self.heads, len(rows) // self.heads // 2, 2, *rows.shape[1:])
         return np.ascontiguousarray(pairs.swapaxes(1, 2)).reshape(rows.shape)
 

@@ -76,14 +76,14 @@ class _Vocabulary:
         self.tokens = self.texts("tokens")
         types = values.get("token_type")
         self.types = np.full(len(self.tokens), NORMAL) if types is None else types
-        if not self.is_numbers(self.types):
+        if not self.is_numbers(self.types) or self.types.dtype.kind not in "iu":
             raise self.error("token_type", f"must be {len(self.tokens):,} integers, one per token")
 
     def tokenizer(self) -> LibraryTokenizer | SentencePieceTokenizer:
         kind = self.values.get("model")
-        if kind == "gpt2":
+        if isinstance(kind, str) and kind == "gpt2":
             return self.byte_level()
-        if kind == "llama":
+        if isinstance(kind, str) and kind == "llama":
             return self.sentencepiece()
         raise self.error("model", f"must be gpt2 or llama, not {shorten(kind)}: other tokenizers are not read")
 
@@ -146,8 +146,11 @@ class _Vocabulary:
         return _SPLITS[pre]
 
     def sentencepiece(self) -> SentencePieceTokenizer:
-        scores = self.values.get("scores")
-        if scores is None or not self.is_numbers(scores) or not np.isfinite(scores.astype(np.float64)).all():
+        scores: Any = self.values.get("scores")
+        if self.is_numbers(scores):
+            with np.errstate(over="ignore"):
+                scores = scores.astype(np.float32)
+        if not self.is_numbers(scores) or not np.isfinite(scores).all():
             raise self.error("scores", f"must be {len(self.tokens):,} finite numbers, one per token")
         unknown = int(np.count_nonzero(self.types == UNKNOWN))
         if unknown != 1:

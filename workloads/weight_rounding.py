@@ -102,6 +102,7 @@ class Rounding:
             return known
         plain = role.rpartition(".")[2]
         plain = f"ffn_{plain}" if plain in ("gate", "up", "down") else plain
+        plain = "kv_b" if plain.startswith(("key", "value")) else plain  # of heads, in latent attention
         codes, scale = requantise(values, self.bits.get(ROLE_KEYS.get(plain) or plain, self.bits[""]))
         error = values - scale.T * codes
         self._count(values, float(np.square(error, dtype=np.float64).sum()))

@@ -105,6 +105,8 @@ ONE = {"model": "gpt2", "tokens": ["a", "b"], "merges": ["a b"], "pre": "gpt-2"}
         ({"tokens": None}, "tokenizer.ggml.tokens is missing"),
         ({"tokens": 3}, "tokenizer.ggml.tokens must be a list of strings"),
         ({"tokens": ["a", "a"]}, "tokenizer.ggml.tokens has the token a twice"),
+        ({"model": np.array([1, 2], np.int32)}, "tokenizer.ggml.model must be gpt2 or llama"),
+        ({"token_type": np.array([np.nan, 1], np.float32)}, "tokenizer.ggml.token_type must be 2 integers"),
         ({"model": "bert"}, "tokenizer.ggml.model must be gpt2 or llama, not 'bert'"),
         ({"pre": "gpt-3"}, "tokenizer.ggml.pre 'gpt-3' is not supported (did you mean gpt-2"),
         ({"pre": None}, "tokenizer.ggml.pre is missing"),

@@ -187,7 +187,9 @@ def test_what_has_no_groups_is_refused(tmp_path: Path) -> None:
 
 def test_features_that_are_not_computed_are_refused(tmp_path: Path) -> None:
     values, tensors = gguf.converted(GOLDEN / "llama", "llama", golden_tensors("llama"))
-    for key, value in (("llama.rope.scaling.type", "yarn"), ("llama.logit_scale", 0.5)):
+    listed = np.array([1, 2], np.int32)
+    unusual = (("llama.rope.scaling.type", "yarn"), ("llama.rope.scaling.type", listed), ("llama.logit_scale", listed))
+    for key, value in unusual:
         file = gguf.write(tmp_path / "x.gguf", {**values, key: value}, tensors)
         with pytest.raises(ConfigFileError, match=key):
             load_network(file, weights="float")
