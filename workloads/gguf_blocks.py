@@ -39,7 +39,11 @@ class Blocks:
     minima: Float | None = None
 
     def floats(self) -> Float:
-        """Return the elements, [rows, elements] float32, with the roundings of ggml."""
+        """Compute the elements with the roundings of ggml.
+
+        Returns:
+            [rows, elements] float32.
+        """
         rows, elements = self.codes.shape
         blocks = self.scales.shape[1]
         values = self.codes.reshape(rows, blocks, elements // blocks).astype(np.float32)

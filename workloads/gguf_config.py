@@ -97,7 +97,11 @@ class GgufModel:
     keys: Mapping[str, str]
 
     def tensors(self) -> dict[str, GgufTensor]:
-        """Return the tensors by name; those of queries and keys have the order of transformers."""
+        """List the tensors.
+
+        Returns:
+            The tensors by name; the rows of queries and keys have the order of transformers.
+        """
         spec = self.config.spec
         heads = {"attn_q": spec.heads, "attn_k": spec.kv_heads} if self.architecture in PERMUTED else {}
         return {

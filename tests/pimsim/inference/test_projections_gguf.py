@@ -13,6 +13,7 @@ from pimsim.config.loading import load_config
 from pimsim.inference import ArrayProjector, Decoder, ExactProjector
 from tests.support import gguf_files as gguf
 from tests.support import tiny_checkpoints as tiny
+from tests.support.closeness import near
 from workloads import CheckpointError, ConfigFileError, load_network
 from workloads.neural_network import Network, Weights
 from workloads.safetensors_files import open_tensors
@@ -80,7 +81,7 @@ def test_ternary_weights_run_as_they_are(stored: str, tmp_path: Path) -> None:
     for layer, other in zip(loaded.network.layers, wanted.layers, strict=True):
         for role, weights in layer.projections.items():
             assert (weights.values == other.projections[role].values).all()
-            assert weights.scale == pytest.approx(other.projections[role].scale, rel=5e-4 if stored == "F16" else 1e-7)
+            assert weights.scale == near(other.projections[role].scale, rel=5e-4 if stored == "F16" else 1e-7)
     if stored == "I2_S":
         tokens = np.load(GOLDEN / "bitnet_online" / "logits.npz")["tokens_2"]
         ours, theirs = (Decoder(n, ExactProjector(n)).logits(tokens) for n in (loaded.network, wanted))
