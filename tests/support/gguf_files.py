@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tests.support.tiny_checkpoints import CONFIGS, Tensors
 
-NUMBERS = {"F32": 0, "F16": 1, "Q4_0": 2, "Q4_1": 3, "Q8_0": 8, "TQ1_0": 34, "TQ2_0": 35, "I2_S": 36, "BF16": 30}
+NUMBERS = {"F32": 0, "F16": 1, "Q4_0": 2, "Q4_1": 3, "Q5_0": 6, "Q8_0": 8, "I32": 26, "I2_S": 36}
 ARRAYS = {"uint8": 0, "int8": 1, "int32": 5, "float32": 6, "int64": 11}
 ALIGNMENT = 32
 
