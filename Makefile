@@ -22,7 +22,7 @@ FALLBACK ?= yes
 # A checkout of MNSIM 2.0, with which `make peers` compares.
 MNSIM ?=
 
-.PHONY: help reproduce test test-deep test-transformers peers bench mutants nightly lint format docs clean FORCE
+.PHONY: help reproduce test test-deep test-transformers gguf peers bench mutants nightly lint format docs clean FORCE
 .NOTPARALLEL:
 
 help: ## list these commands
@@ -40,6 +40,9 @@ test-deep: test ## run the same tests with the property tests at large counts
 test-transformers: $(VENV)/.with-transformers ## compare with Hugging Face's transformers, which with PyTorch are installed for it
 	$(BIN)/python -m pytest tests/pimsim/inference/test_forward_pass_transformers.py tests/workloads/test_checkpoint_transformers.py
 
+gguf: $(VENV)/.with-transformers ## compare SmolLM2-135M in GGUF, which is downloaded (93 MB), with Hugging Face's transformers
+	$(BIN)/python benchmarks/compare_gguf.py $(ARGS)
+
 peers: $(VENV)/.with-test ## compare with SCALE-Sim and sched-sim, which get environments of their own, and with MNSIM=FOLDER
 	$(BIN)/python benchmarks/compare_scalesim.py
 	$(BIN)/python benchmarks/compare_schedsim.py
@@ -52,7 +55,7 @@ bench: $(VENV)/.with-test ## run all benchmarks in short forms, results in bench
 mutants: $(VENV)/.with-mutants ## change operators of one area, a night each, and count what the tests notice; ARGS="AREA --count N"
 	$(BIN)/python -m tools.mutants $(ARGS)
 
-nightly: test-deep test-transformers peers mutants ## all that takes long: large counts, long examples, transformers, peers, mutants
+nightly: test-deep test-transformers gguf peers mutants ## all that takes long: large counts, long examples, transformers, peers, mutants
 
 lint: $(VENV)/.with-dev ## ruff, mypy --strict and the import rule
 	$(BIN)/ruff check .

@@ -59,13 +59,13 @@ if TYPE_CHECKING:
     from pimsim.studies.cluster.cluster_serving import serve as serve
     from pimsim.studies.cluster.cluster_store import read_cluster as read_cluster
     from pimsim.studies.cluster.cluster_store import write_cluster as write_cluster
-    from pimsim.studies.difference.run_diff import diff as diff
-    from pimsim.studies.difference.run_difference import RunDifference as RunDifference
     from pimsim.studies.comparison.compared_designs import Design as Design
     from pimsim.studies.comparison.comparison_result import ComparisonResult as ComparisonResult
     from pimsim.studies.comparison.comparison_run import compare as compare
     from pimsim.studies.comparison.comparison_store import read_comparison as read_comparison
     from pimsim.studies.comparison.comparison_store import write_comparison as write_comparison
+    from pimsim.studies.difference.run_diff import diff as diff
+    from pimsim.studies.difference.run_difference import RunDifference as RunDifference
     from pimsim.studies.memory_wall.kv_sizes import kv_sizes as kv_sizes
     from pimsim.studies.memory_wall.kv_sizes_result import KvSizes as KvSizes
     from pimsim.studies.memory_wall.roofline_result import Roofline as Roofline
@@ -179,6 +179,7 @@ _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above
     "studies.difference.run_diff": {"diff": "Say why two results differ: keys, parts, actions, ops and work."},
     "studies.difference.run_difference": {
         "RunDifference": "Result of `diff`: keys that differ, and exact shares by part, action and op."
+    },
     "studies.comparison.compared_designs": {"Design": "A design of `compare`, with a name and settings of its own."},
     "studies.comparison.comparison_result": {
         "ComparisonResult": "Result of `compare`: a row per design and workload, with ratios to a baseline."

@@ -24,7 +24,6 @@ from tools.docs_generator import (
     circuits_page,
     cluster_page,
     config_pages,
-    contention_page,
     corrections_page,
     data_flow,
     device_page,

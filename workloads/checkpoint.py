@@ -1,4 +1,4 @@
-"""Loading of a network from a folder with `config.json` and safetensors files.
+"""Loading of a network from a folder with `config.json` and safetensors files, or from a GGUF file.
 
 Nothing is downloaded and nothing is executed. Names and shapes of all tensors are checked against the config before any
 tensor is read.
@@ -15,8 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workloads.checked_fields import OneOf, require, shorten
+from workloads.checked_fields import Integer, OneOf, require
+from workloads.gguf_files import is_gguf
+from workloads.gguf_tensors import GgufTensor
+from workloads.gguf_types import GROUPED
 from workloads.huggingface import read_config_file
+from workloads.integer_weights import BITS, weights_of_blocks
 from workloads.layer_matrices import BIAS_NAMES, Matrix, expected_besides, layer_matrices, of_heads
 from workloads.models import ModelSpec
 from workloads.network_config import NetworkConfig, parse_network_config
@@ -31,19 +35,13 @@ from workloads.neural_network import (
     Weights,
 )
 from workloads.one_bit import KINDS, WeightKind
-from workloads.safetensors_files import FLOATS, Tensor, nearest, open_tensors
+from workloads.packed_codes import CODES_PER_BYTE, read_codes, read_scale
+from workloads.safetensors_files import Tensor, nearest, open_tensors
 from workloads.strict_json import Problems, join
-from workloads.tensor_names import BITNET_1BITLLM, LM_HEAD, NAMES, TensorNames
+from workloads.tensor_names import BITNET_1BITLLM, GGUF_NAMES, NAMES, TensorNames, unused_tensors
 from workloads.untrusted_files import printable
 from workloads.weight_rounding import Rounding
 from workloads.workload_errors import CheckpointError
-
-CODES_PER_BYTE = 4
-"""Codes per byte in a packed BitNet checkpoint.
-
-A byte in row r contains, from its lowest bits to its highest, the codes + 1 of rows r, r + n, r + 2n and r + 3n of the
-matrix, where n is a quarter of its rows (`pack_weights` in integrations/bitnet.py of transformers).
-"""
 
 INPUT_NORM = "rms_norm.weight"
 """End of the name of the norm inside a projection (`BitLinear` in integrations/bitnet.py of transformers)."""
@@ -52,7 +50,7 @@ CONSMAX = ("beta", "gamma")
 """Constants of ConSmax in each layer, by field of `ConSmaxConstants`; a checkpoint has both in all layers, or none."""
 
 SUB_NORMS = ("attn_sub_norm", "ffn_sub_norm")
-"""Norms before `o` and `down` that only some BitNets have, by field of `LayerWeights`."""
+"""Norms before `o` and `down` of some BitNets, by field of `LayerWeights`."""
 
 _NOT_TERNARISED = "BitNet weights were left as floats: the model was trained with ternary weights"
 _BINARISED = "binary weights were made from a BitNet checkpoint, which was trained with ternary weights"
@@ -66,24 +64,33 @@ class LoadedNetwork:
         network: The network.
         warnings: Restrictions that affect results, one sentence each.
         files: The files that were read: the config, then the weights.
+        trained: Whether the codes of the projections are those that the model was trained with, so that there is no
+            other float model.
     """
 
     network: Network
     warnings: tuple[str, ...]
     files: tuple[Path, ...]
+    trained: bool = False
 
 
-def load_network(folder: str | os.PathLike[str], *, weights: WeightKind = "ternary") -> LoadedNetwork:
-    """Load a decoder from a local folder.
+def load_network(
+    folder: str | os.PathLike[str], *, weights: WeightKind = "ternary", bits: int | Mapping[str, int] = 8
+) -> LoadedNetwork:
+    """Load a decoder from a local folder, or from a GGUF file.
 
     Embedding, norms, biases and LM head are always floats.
 
     Args:
-        folder: Folder with `config.json` and `model.safetensors` or its shards.
+        folder: Folder with `config.json` and `model.safetensors` or its shards; or a GGUF file.
         weights: Kind of the projection weights. "ternary": codes as stored, otherwise each matrix is ternarised with
             the absmean rule of BitNet b1.58, with a warning unless the model was trained in this way. Floats that are
             only -s, 0 and s are recognised and keep their scale. "binary": signs and mean |W|, with a warning unless
-            the floats are only -s and s. "float": as stored; codes are multiplied by their scale.
+            the floats are only -s and s. "float": as stored; codes are multiplied by their scale. "groups": integers
+            with a scale, and a minimum, per group of inputs, as Q4_0, Q4_1 and Q8_0 of GGUF store them. "columns":
+            integers of `bits` bits, with one scale per output, with a warning that says what rounding has lost.
+        bits: Bits of a weight for "columns", its sign included, from 2 to 8: one number, or one by role such as
+            "ffn_up", with the key "" for all other roles.
 
     Returns:
         The network, warnings and the files that were read.
@@ -91,32 +98,49 @@ def load_network(folder: str | os.PathLike[str], *, weights: WeightKind = "terna
     Raises:
         ConfigFileError: If `config.json` cannot be read or requests a feature that is not computed.
         CheckpointError: If weights cannot be read, or their names or shapes do not match the config.
-        SpecError: If `weights` is not one of the three kinds.
+        SpecError: If `weights` is not one of these kinds, or `bits` is out of range.
 
     Reference:
         Absmean rule: Ma et al., arXiv:2402.17764, eqs. (1) to (3).
     """
     require("weights", weights, OneOf(KINDS))
-    config = parse_network_config(read_config_file(folder))
-    home = config.file.file.parent
-    tensors = open_tensors(home)
-    reader = _Reader(config, tensors, printable(home), weights)
+    bits_of = {"": bits} if isinstance(bits, int) else bits
+    for each in bits_of.values():
+        require("bits", each, Integer(BITS[0], BITS[-1]))
+    if is_gguf(folder):
+        from workloads.gguf_config import gguf_network_config, read_gguf_model
+
+        model = read_gguf_model(folder)
+        config, names = gguf_network_config(model), GGUF_NAMES[model.architecture]
+        reader = _Reader(config, model.tensors(), printable(folder), Rounding(weights, bits_of), names)
+    else:
+        config = parse_network_config(read_config_file(folder))
+        home, file = config.file.file.parent, config.file
+        names = BITNET_1BITLLM if file.is_1bitllm else NAMES[file.model_type]
+        reader = _Reader(config, open_tensors(home), printable(home), Rounding(weights, bits_of), names)
     reader.check()
-    files = {tensor.file: None for tensor in tensors.values()}
+    files = {config.file.file: None} | {tensor.file: None for tensor in reader.tensors.values()}
     network = reader.network()  # before the warnings, which say how much rounding has lost
-    return LoadedNetwork(network, (*config.warnings, *reader.warnings()), (config.file.file, *files))
+    return LoadedNetwork(network, (*config.warnings, *reader.warnings()), tuple(files), reader.is_trained)
 
 
 class _Reader:
     """Reader of the tensors of one network."""
 
-    def __init__(self, config: NetworkConfig, tensors: Mapping[str, Tensor], source: str, kind: WeightKind) -> None:
+    def __init__(
+        self,
+        config: NetworkConfig,
+        tensors: Mapping[str, Tensor] | Mapping[str, GgufTensor],
+        source: str,
+        rounding: Rounding,
+        names: TensorNames,
+    ) -> None:
         self.config = config
         self.spec: ModelSpec = config.file.spec
         self.tensors = tensors
         self.source = source
-        self.kind = kind
-        self.names: TensorNames = BITNET_1BITLLM if config.file.is_1bitllm else NAMES[config.file.model_type]
+        self.kind: WeightKind = rounding.kind
+        self.names = names
         self.norms = {
             field: m for field, m in self.names.norms.items() if self.spec.sub_norms or field not in SUB_NORMS
         }
@@ -125,7 +149,7 @@ class _Reader:
         self.packed = config.quantisation.startswith("packed")
         consmax = tuple(f"{self.names.consmax}.{constant}" for constant in CONSMAX)
         self.has_consmax = any(name.endswith(consmax) for name in tensors)
-        self.rounding = Rounding()
+        self.rounding = rounding
         self.biased_norms = self.spec.norm == "layernorm"
 
     def check(self) -> None:
@@ -134,7 +158,8 @@ class _Reader:
         Raises:
             CheckpointError: If a tensor is missing or does not match; the message lists the problems.
         """
-        problems = Problems(self.source, "contains weights that do not match its config.json", CheckpointError)
+        config = "metadata" if is_gguf(self.config.file.file) else "config.json"
+        problems = Problems(self.source, f"contains weights that do not match its {config}", CheckpointError)
         inner = tuple(f".{module}.weight" for field, module in self.norms.items() if field in SUB_NORMS)
         if inner and not any(name.endswith(inner) for name in self.tensors):
             missing = " and ".join(module for field, module in self.norms.items() if field in SUB_NORMS)
@@ -147,14 +172,21 @@ class _Reader:
                 problems.add(join("", name), f"is missing{nearest(name, self.tensors)}")
             elif tensor.shape != shape and not (shape == (1,) and tensor.shape == ()):
                 problems.add(join("", name), f"must have the shape {list(shape)}, not {list(tensor.shape)}")
-            elif tensor.dtype not in FLOATS and not (tensor.dtype in ("U8", "I8") and self._may_be_codes(name)):
-                problems.add(join("", name), f"must be of dtype {', '.join(FLOATS)}, not {tensor.dtype}")
+            elif tensor.dtype not in tensor.float_types and not (
+                tensor.dtype in ("U8", "I8") and self._may_be_codes(name)
+            ):
+                problems.add(join("", name), f"must be of dtype {', '.join(tensor.float_types)}, not {tensor.dtype}")
             if problems.full:
                 break
         if self.kind == "binary" and self.packed:
             problems.add("", "it contains ternary codes, whose zeros have no sign: load it as ternary or float")
         if problems.found:
             raise problems.error()
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the codes are those that the model was trained with; known once the network has been read."""
+        return self.config.quantisation != "none" or self.rounding.is_ternary
 
     def warnings(self) -> Iterator[str]:
         """Collect the warnings about the loaded weights.
@@ -164,16 +196,13 @@ class _Reader:
         """
         trained = self.config.quantisation == "online"
         if self.config.quantisation == "none":
-            yield from self.rounding.warnings(self.kind)
+            yield from self.rounding.warnings()
         elif trained and self.kind != "ternary":
             yield _NOT_TERNARISED if self.kind == "float" else _BINARISED
-        used = {name for name, _ in self._expected()} | {LM_HEAD}
+        used = {name for name, _ in self._expected()} | {self.names.lm_head}
         unused = [name for name in self.tensors if name not in used and not name.endswith(self.names.ignored)]
         if unused:
-            shown = ", ".join(join("", name) for name in unused[:3])
-            are = "tensor is" if len(unused) == 1 else "tensors are"
-            more = ", ..." if len(unused) > 3 else ""
-            yield f"{len(unused)} {are} not used by {self.config.file.model_type}: {shown}{more}"
+            yield unused_tensors(unused, self.config.file.model_type)
 
     def network(self) -> Network:
         """Return the network after reading all its tensors."""
@@ -186,7 +215,7 @@ class _Reader:
             positions=self._float(self._name(names.positions)) if names.positions else None,
             layers=tuple(self._layer(number) for number in range(spec.layers)),
             final_norm=self._norm(names.final_norm),
-            lm_head=embedding if self.config.tied else self._float(LM_HEAD),
+            lm_head=embedding if self.config.tied else self._float(self.names.lm_head),
         )
 
     def _name(self, module: str, what: str = "weight") -> str:
@@ -206,7 +235,7 @@ class _Reader:
             yield from self._expected_in_layer(number)
         yield from self._expected_norm(names.final_norm, spec.d_model)
         if not self.config.tied:
-            yield LM_HEAD, (spec.vocab, spec.d_model)
+            yield self.names.lm_head, (spec.vocab, spec.d_model)
 
     def _expected_in_layer(self, number: int) -> Iterator[tuple[str, tuple[int, ...]]]:
         layer = self.names.layer.format(number)
@@ -302,9 +331,17 @@ class _Reader:
         module = layer + matrix.module
         name = self._name(module)
         bias = self._float(self._name(module, "bias")) if self._has_bias(matrix) else None
-        if self.packed:
-            values: NDArray[Any] = self._codes(self.tensors[name])
-            scale = self._scale(self._name(module, "weight_scale"))
+        tensor = self.tensors[name]
+        if isinstance(tensor, GgufTensor):
+            if tensor.is_ternary if self.kind in ("ternary", "columns") else self.kind == "groups":
+                return self._stored_codes(tensor, matrix, bias)
+        elif self.kind == "groups":
+            raise tensor.error("has no groups of integers, which only GGUF files have; use one scale per column")
+        if self.packed and not isinstance(tensor, GgufTensor):
+            values: NDArray[Any] = read_codes(tensor)
+            scale_tensor = self.tensors[self._name(module, "weight_scale")]
+            assert isinstance(scale_tensor, Tensor)
+            scale = read_scale(scale_tensor, divides=self.config.quantisation == "packed_divide")
         else:
             values = self._float(name).T if self.names.transposed else self._float(name)
             scale = None
@@ -312,20 +349,31 @@ class _Reader:
         found: dict[str, Weights] = {}
         if matrix.roles == ("kv_b",) and self.spec.latent is not None:
             return {
-                role: self._weights(each, scale, None) for role, each in of_heads(values, self.spec, self.spec.latent)
+                role: self._weights(role, each, scale, None)
+                for role, each in of_heads(values, self.spec, self.spec.latent)
             }
-        first = 0
-        for field, outputs in zip(matrix.roles, matrix.outputs, strict=True):
-            rows = slice(first, first + outputs)
-            weights = self._weights(values[rows], scale, None if bias is None else bias[rows])
+        for field, rows in matrix.rows():
+            weights = self._weights(field, values[rows], scale, None if bias is None else bias[rows])
             found[field] = replace(weights, input_norm=norm)
-            first = rows.stop
         return found
 
-    def _weights(self, values: NDArray[Any], scale: float | None, bias: Float | None) -> Weights:
+    def _stored_codes(self, tensor: GgufTensor, matrix: Matrix, bias: Float | None) -> dict[str, Weights]:
+        """Return the projections of a matrix with the codes and scales of the file."""
+        if not (tensor.is_ternary or tensor.is_grouped):
+            formats = ", ".join(GROUPED)
+            raise tensor.error(f"is {tensor.dtype}; groups of integers have {formats}: use one scale per column")
+        blocks = tensor.blocks()
+        found: dict[str, Weights] = {}
+        for field, rows in matrix.rows():
+            found[field] = weights_of_blocks(blocks.rows(rows), None if bias is None else bias[rows])
+            self.rounding.as_stored(found[field], ternary=tensor.is_ternary)
+        return found
+
+    def _weights(self, role: str, values: NDArray[Any], scale: float | None, bias: Float | None) -> Weights:
         """Convert one projection to the requested kind of weights.
 
         Args:
+            role: Its role, for example "gate" or "expert3.gate".
             values: Codes if there is a scale, otherwise floats; [out, in].
             scale: Scale of the codes, or None.
             bias: [out], or None.
@@ -336,54 +384,15 @@ class _Reader:
         if scale is not None:
             if self.kind == "float":
                 return Weights(values.astype(np.float32) * np.float32(scale), 1.0, bias)
-            return Weights(values, scale, bias)
+            return Weights(values, scale, bias)  # also for "columns": ternary codes lose nothing
         if self.kind == "float":
             return Weights(np.ascontiguousarray(values), 1.0, bias)
         # BitNet ternarises floats during inference, whatever they are: the rule of its training holds.
-        codes, scales = self.rounding.one_bit(values, self.kind, recognised=self.config.quantisation == "none")
+        if self.kind == "columns" and self.config.quantisation == "none":
+            codes, scale_of = self.rounding.integers(values, role)
+            return Weights(codes, scale_of, bias)
+        codes, scales = self.rounding.one_bit(values, recognised=self.config.quantisation == "none")
         return Weights(np.ascontiguousarray(codes), scales, bias)
 
-    def _codes(self, tensor: Tensor) -> NDArray[np.int8]:
-        """Return the ternary codes of a tensor.
-
-        Args:
-            tensor: [out / 4, in] packed bytes (U8), or [out, in] codes.
-
-        Returns:
-            [out, in] int8.
-
-        Raises:
-            CheckpointError: If a code is not -1, 0 or 1.
-        """
-        stored = tensor.read()
-        if tensor.dtype == "U8":
-            codes = _unpack(stored)
-            if codes.size and codes.max() > 1:
-                raise tensor.error("contains a packed value of 3; ternary codes are packed as 0, 1 and 2")
-            return codes
-        if not np.isin(stored, (-1, 0, 1)).all():
-            raise tensor.error(
-                "must contain only the codes -1, 0 and 1, packed in U8 or not, because it has a weight_scale"
-            )
-        return stored.astype(np.int8)
-
-    def _scale(self, name: str) -> float:
-        stored = float(self._float(name).reshape(()))
-        scale = 1 / stored if self.config.quantisation == "packed_divide" and stored else stored
-        if not 0 < scale < float(np.finfo(np.float32).max):
-            raise self.tensors[name].error(f"must be a scale above 0, not {shorten(stored)}")
-        return scale
-
     def _float(self, name: str) -> Float:
-        floats: Float = self.tensors[name].read()
-        return floats
-
-
-def _unpack(packed: NDArray[np.uint8]) -> NDArray[np.int8]:
-    """Return the codes, [4 n, in], of packed bytes, [n, in]; the invalid packed value 3 becomes the code 2."""
-    rows = len(packed)
-    codes = np.empty((CODES_PER_BYTE * rows, *packed.shape[1:]), np.int8)
-    for place in range(CODES_PER_BYTE):
-        codes[place * rows : (place + 1) * rows] = (packed >> (2 * place)) & 3
-    codes -= 1
-    return codes
+        return self.tensors[name].read()

@@ -1,6 +1,6 @@
 """Features of a `config.json` that depend on the family: windows, rotated elements of a head, biases, the LM head."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from workloads.checked_fields import Boolean, Integer, Number, shorten
 from workloads.config_keys import Keys
@@ -112,3 +112,28 @@ def is_tied(keys: Keys, family: Family) -> bool:
         True if they are one table.
     """
     return bool(keys.optional("tie_word_embeddings", Boolean(), family.tied))
+
+
+def unlike_transformers(keys: Keys, model_type: str) -> Iterator[str]:
+    """Find values of an MPT config that its class in transformers ignores and MosaicML's own code does not.
+
+    Args:
+        keys: The values of the file.
+        model_type: Its family.
+
+    Yields:
+        One message per value.
+    """
+    if model_type != "mpt":
+        return
+    if (ratio := keys.values.get("expansion_ratio", 4)) != 4:
+        yield f"expansion_ratio must be 4, not {shorten(ratio)}: transformers computes every MPT with 4"
+    attention = keys.values.get("attn_config")
+    if attention is not None and not isinstance(attention, Mapping):
+        yield f"attn_config must be an object, not {shorten(attention)}"
+    elif attention:
+        supported = {"attn_type": "multihead_attention", "alibi": True, "qk_ln": False, "prefix_lm": False}
+        for key, wanted in supported.items():
+            if (found := attention.get(key, wanted)) != wanted:
+                only = str(wanted).lower() if isinstance(wanted, bool) else wanted
+                yield f"attn_config.{key} must be {only}, not {shorten(found)}: other MPTs are not modelled"

@@ -13,9 +13,10 @@ from types import MappingProxyType
 from typing import Any
 
 from workloads.checked_fields import Boolean, Name, Number, OneOf, rules, shorten
-from workloads.config_features import read_rotated, read_window
+from workloads.config_features import read_rotated, read_window, unlike_transformers
 from workloads.config_keys import Keys
 from workloads.family import Family
+from workloads.gguf_files import is_gguf
 from workloads.inner_model import TEXT_CONFIG, inner_model
 from workloads.missing_files import no_config
 from workloads.mixture_config import read_experts, read_latent
@@ -48,7 +49,7 @@ def read_model_config(path: str | os.PathLike[str]) -> ModelSpec:
     `notes`.
 
     Args:
-        path: The file, or the folder that contains it.
+        path: The file, or the folder that contains it, or a GGUF file.
 
     Returns:
         The spec.
@@ -100,7 +101,7 @@ def read_config_file(path: str | os.PathLike[str]) -> ConfigFile:
     """Read a `config.json` with all its keys.
 
     Args:
-        path: The file, or the folder that contains it.
+        path: The file, or the folder that contains it, or a GGUF file.
 
     Returns:
         The parsed file.
@@ -109,6 +110,10 @@ def read_config_file(path: str | os.PathLike[str]) -> ConfigFile:
         UnknownFamilyError: As for `read_model_config`.
         ConfigFileError: As for `read_model_config`.
     """
+    if is_gguf(path):
+        from workloads.gguf_config import read_gguf_model  # which imports this module
+
+        return read_gguf_model(path).config
     file = _config_file(path)
     try:
         data = read_file(file, "the model config", MAX_FILE_BYTES, ConfigFileError)
@@ -120,6 +125,24 @@ def read_config_file(path: str | os.PathLike[str]) -> ConfigFile:
     values = as_object(parse(data, problems), "", problems)
     if values is None:
         raise problems.error()
+    return parse_config(values, file, problems)
+
+
+def parse_config(values: dict[str, Any], file: Path, problems: Problems) -> ConfigFile:
+    """Interpret the keys of a `config.json`.
+
+    Args:
+        values: Its keys and values.
+        file: The file they are from.
+        problems: Receives the problems of the file.
+
+    Returns:
+        The parsed file.
+
+    Raises:
+        UnknownFamilyError: As for `read_model_config`.
+        ConfigFileError: As for `read_model_config`.
+    """
     unsupported = list(_unsupported_features(values))
     inner, parts = inner_model(values, FAMILIES, problems) or (None, ())
     if problems.found:
@@ -151,7 +174,7 @@ def _spec(keys: Keys, model_type: str, file: Path, parts: tuple[str, ...]) -> Mo
     positions = keys.optional(family.positions, ENTRIES, None) if family.positions else None
     window = read_window(keys, family, sizes["layers"])
     norms = _norms(keys, family)
-    for text in _unlike_transformers(keys, model_type):
+    for text in unlike_transformers(keys, model_type):
         keys.problems.add("", text)
     derived = None if keys.problems.found else _derived(sizes, family)
     if derived is not None and latent is not None:
@@ -215,31 +238,6 @@ def _has_cap(keys: Keys, family: Family, key: str) -> bool:
     if key not in keys.values:
         return family.soft_caps
     return keys.optional(key, Number(1e-3, 1e6), None) is not None
-
-
-def _unlike_transformers(keys: Keys, model_type: str) -> Iterator[str]:
-    """Find values of an MPT config that its class in transformers ignores and MosaicML's own code does not.
-
-    Args:
-        keys: The values of the file.
-        model_type: Its family.
-
-    Yields:
-        One message per value.
-    """
-    if model_type != "mpt":
-        return
-    if (ratio := keys.values.get("expansion_ratio", 4)) != 4:
-        yield f"expansion_ratio must be 4, not {shorten(ratio)}: transformers computes every MPT with 4"
-    attention = keys.values.get("attn_config")
-    if attention is not None and not isinstance(attention, Mapping):
-        yield f"attn_config must be an object, not {shorten(attention)}"
-    elif attention:
-        supported = {"attn_type": "multihead_attention", "alibi": True, "qk_ln": False, "prefix_lm": False}
-        for key, wanted in supported.items():
-            if (found := attention.get(key, wanted)) != wanted:
-                only = str(wanted).lower() if isinstance(wanted, bool) else wanted
-                yield f"attn_config.{key} must be {only}, not {shorten(found)}: other MPTs are not modelled"
 
 
 def _sizes(keys: Keys, family: Family) -> dict[str, Any]:

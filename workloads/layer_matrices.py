@@ -39,6 +39,17 @@ class Matrix:
     inputs: int
     outputs: tuple[int, ...]
 
+    def rows(self) -> Iterator[tuple[str, slice]]:
+        """List the rows of each role.
+
+        Yields:
+            Role and rows.
+        """
+        first = 0
+        for role, outputs in zip(self.roles, self.outputs, strict=True):
+            yield role, slice(first, first + outputs)
+            first += outputs
+
 
 def layer_matrices(spec: ModelSpec, names: TensorNames, number: int) -> Iterator[Matrix]:
     """List the matrices of a layer.

@@ -219,7 +219,9 @@ class SentencePieceTokenizer:
         return [piece.id for piece in pieces], [piece.end for piece in pieces]
 
 
-def sentencepiece_tokenizer(data: bytes, source: str, adds_bos: bool | None) -> SentencePieceTokenizer:
+def sentencepiece_tokenizer(
+    data: bytes, source: str, adds_bos: bool | None, prefix_ids: tuple[int, ...] | None = None
+) -> SentencePieceTokenizer:
     """Create the tokenizer of a `tokenizer.model`.
 
     Args:
@@ -227,6 +229,7 @@ def sentencepiece_tokenizer(data: bytes, source: str, adds_bos: bool | None) -> 
         source: Its path, for messages.
         adds_bos: Whether a text begins with the BOS token; None means that it does if the model has one, as in the
             tokenizers of LLaMA and Gemma in transformers.
+        prefix_ids: Token ids that belong before a text, in place of the BOS token of the model; None means that one.
 
     Returns:
         The tokenizer.
@@ -244,5 +247,7 @@ def sentencepiece_tokenizer(data: bytes, source: str, adds_bos: bool | None) -> 
     processor = sentencepiece.SentencePieceProcessor()
     if not data or not guarded(f"{source}: is not a usable tokenizer", processor.LoadFromSerializedProto, data):
         raise TokenizerError(f"{source}: is not a usable tokenizer: it does not contain a model of sentencepiece")
+    if prefix_ids is not None:
+        return SentencePieceTokenizer(processor, prefix_ids)
     bos = processor.bos_id()
     return SentencePieceTokenizer(processor, (bos,) if bos >= 0 and adds_bos is not False else ())

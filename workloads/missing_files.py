@@ -14,7 +14,7 @@ from workloads.workload_errors import ConfigFileError, WorkloadError
 
 NEEDED = (
     "timing needs config.json; `pimsim accuracy` also needs model.safetensors, or its shards and their index, and "
-    "tokenizer.json or tokenizer.model"
+    "tokenizer.json or tokenizer.model; or one GGUF file"
 )
 SHOWN_FILES = 5
 MAX_ENTRIES = 1000
@@ -65,7 +65,7 @@ def no_weights(folder: Path) -> str:
     if any(name.startswith("pytorch_model") and name.endswith(".bin") for name in names):
         return "; its pytorch_model.bin is a pickle, which can run code: save it as safetensors"
     if ggufs := [name for name in names if name.endswith(".gguf")]:
-        return f"; {shorten(ggufs[0])} is in GGUF, which is not read: use the safetensors of the same model"
+        return f"; {shorten(ggufs[0])} is in GGUF: give the path of this file in place of the folder"
     return f"; it has {_listed(names)}" if names else "; it is empty"
 
 
@@ -111,7 +111,7 @@ def _folder(folder: Path) -> str:
         return f"the folder is empty; {NEEDED}"
     hint = next((text for name, text in _OTHER_FORMATS.items() if name in names), "")
     if ggufs := [name for name in names if name.endswith(".gguf")]:
-        hint = f"{shorten(ggufs[0])} is in GGUF, which is not read"
+        return f"the folder has {_listed(names)}, but no config.json; give the path of {shorten(ggufs[0])} itself"
     return f"the folder has {_listed(names)}, but no config.json; {hint}{'; ' if hint else ''}{NEEDED}"
 
 

@@ -28,23 +28,27 @@ Reference:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Weights:
-    """Weights of a projection y = scale * (x @ values.T) + bias, where x may have passed a norm of the projection.
+    """Weights of a projection y = scale * (x @ values.T) + offset * sum(x) + bias, where x may have passed a norm.
 
     A scale may differ between outputs and between blocks of inputs, as in models that were trained on several devices,
     each with a part of the matrix. The inputs are then cut into blocks of one size, and y is the sum over the blocks.
 
     Attributes:
-        values: Weights, [out, in] float32, or codes, [out, in] int8: -1, 0 and 1 (ternary) or -1 and 1 (binary).
+        values: Weights, [out, in] float32, or codes, [out, in] int8: -1, 0 and 1 (ternary), -1 and 1 (binary), or other
+            integers from -127 to 127.
         scale: Scale of the whole matrix, or of each block of inputs and each output, [blocks, out] float32; 1 if the
             values are floats.
         bias: [out] float32, or None.
         input_norm: RMS norm of the input, as in Falcon-E, or None.
+        offset: Number that all weights of an output have beside scale * code in each block of inputs, [blocks, out]
+            float32 with as many blocks as the scale; None means 0. It multiplies the sum of the inputs of the block.
     """
 
     values: NDArray[np.float32] | NDArray[np.int8]
     scale: float | Float = 1.0
     bias: Float | None = None
     input_norm: NormWeights | None = None
+    offset: Float | None = None
 
     @property
     def blocks(self) -> int:
@@ -76,7 +80,7 @@ class Weights:
 
     @property
     def is_one_bit(self) -> bool:
-        """Whether the values are ternary or binary codes, which crossbar arrays can store."""
+        """Whether the values are codes, which crossbar arrays can store: ternary, binary or other integers."""
         return bool(self.values.dtype == np.int8)
 
 
@@ -232,6 +236,20 @@ class RotaryScaling:
     original_positions: int
 
 
+@dataclass(frozen=True, slots=True)
+class RotaryFactors:
+    """Divisors of the frequencies of the rotary angles, as in the tensor `rope_freqs.weight` of GGUF files.
+
+    Attributes:
+        factors: Divisor of the frequency of each pair, above 0, [pairs].
+
+    Reference:
+        `generate_extra_tensors` of LlamaModel in convert_hf_to_gguf.py of llama.cpp, for angles of the type "llama3".
+    """
+
+    factors: tuple[float, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouterDetails:
     """How a router chooses the experts of a token, and how their outputs are weighed.
@@ -280,7 +298,7 @@ class NetworkDetails:
     activation: ActivationFunction
     max_positions: int
     rotary_theta: float = 10_000.0
-    rotary_scaling: RotaryScaling | None = None
+    rotary_scaling: RotaryScaling | RotaryFactors | None = None
     position_offset: int = 0
     input_norm_epsilon: float = 1e-6
     rotary_pairs: Literal["halves", "neighbours"] = "halves"

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Codes = NDArray[np.int8]
-WeightKind = Literal["ternary", "binary", "float"]
-KINDS: tuple[WeightKind, ...] = ("ternary", "binary", "float")
+WeightKind = Literal["ternary", "binary", "float", "groups", "columns"]
+KINDS: tuple[WeightKind, ...] = ("ternary", "binary", "float", "groups", "columns")
 
 SMALLEST_MEAN = 1e-5
 """Lower bound of the scale, which is the mean of |W|. BitNet's own code has the same bound (`WeightQuant` in

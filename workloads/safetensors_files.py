@@ -80,6 +80,11 @@ class Tensor:
     start: int
     size: int
 
+    @property
+    def float_types(self) -> tuple[str, ...]:
+        """Types that `read` converts to float32."""
+        return tuple(FLOATS)
+
     def read(self) -> NDArray[Any]:
         """Read the elements.
 

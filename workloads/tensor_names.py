@@ -1,8 +1,10 @@
 """Names of the tensors in the checkpoints of each model family, as defined by Hugging Face's transformers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+
+from workloads.strict_json import join
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,7 @@ class TensorNames:
         ignored: Endings of the names of tensors without weights, such as masks and angles that older versions saved.
         mixture: Names of the tensors of a mixture of experts, or None.
         latent: Names of the modules of latent attention, by their usual short names, or None.
+        lm_head: Name of the LM head, which has none of the prefixes.
     """
 
     prefixes: tuple[str, ...]
@@ -58,9 +61,8 @@ class TensorNames:
     ignored: tuple[str, ...] = ()
     mixture: MixtureNames | None = None
     latent: Mapping[str, str] | None = None
+    lm_head: str = "lm_head.weight"
 
-
-LM_HEAD = "lm_head.weight"
 
 _ATTENTION = {part: f"self_attn.{part}_proj" for part in "qkvo"}
 _GATED_FFN = {part: f"mlp.{part}_proj" for part in ("gate", "up", "down")}
@@ -162,6 +164,41 @@ DEEPSEEK_V2 = replace(
 assert DEEPSEEK_V2.mixture is not None
 DEEPSEEK_V3 = replace(DEEPSEEK_V2, mixture=replace(DEEPSEEK_V2.mixture, bias="mlp.gate.e_score_correction_bias"))
 
+GGUF_LLAMA = TensorNames(  # gguf/constants.py of the library gguf
+    prefixes=("",),
+    embedding="token_embd",
+    layer="blk.{}.",
+    norms=MappingProxyType({"attn_norm": "attn_norm", "ffn_norm": "ffn_norm"}),
+    projections=MappingProxyType(
+        {**{part: f"attn_{part}" for part in "qkv"}, "o": "attn_output"}
+        | {part: f"ffn_{part}" for part in ("gate", "up", "down")}
+    ),
+    final_norm="output_norm",
+    consmax="attn_consmax",
+    ignored=("rope_freqs.weight",),
+    lm_head="output.weight",
+)
+GGUF_BITNET = replace(
+    GGUF_LLAMA,
+    norms=MappingProxyType({**GGUF_LLAMA.norms, "attn_sub_norm": "attn_sub_norm", "ffn_sub_norm": "ffn_sub_norm"}),
+)
+GGUF_GPT2 = replace(
+    GGUF_LLAMA,
+    positions="position_embd",
+    projections=MappingProxyType(
+        {**dict.fromkeys("qkv", "attn_qkv"), "o": "attn_output", "up": "ffn_up", "down": "ffn_down"}
+    ),
+)
+GGUF_NAMES: Mapping[str, TensorNames] = MappingProxyType(
+    {
+        "llama": GGUF_LLAMA,
+        "qwen2": GGUF_LLAMA,
+        "gpt2": GGUF_GPT2,
+        **dict.fromkeys(("bitnet", "bitnet-b1.58", "bitnet-25"), GGUF_BITNET),
+    }
+)
+"""Tensor names in GGUF files, by architecture."""
+
 NAMES: Mapping[str, TensorNames] = MappingProxyType(
     {
         "gpt2": GPT2,
@@ -200,3 +237,18 @@ def has_similar_parts(name: str, other: str) -> bool:
         return all(SequenceMatcher(None, one, two).ratio() >= SIMILAR for one, two in pairs)
     shorter, longer = sorted((ours, theirs), key=len)
     return longer[-len(shorter) :] == shorter
+
+
+def unused_tensors(names: Sequence[str], model_type: str) -> str:
+    """Return a warning about tensors that a family does not use.
+
+    Args:
+        names: Their names, at least one.
+        model_type: The family.
+
+    Returns:
+        One sentence.
+    """
+    shown = ", ".join(join("", name) for name in names[:3])
+    are = "tensor is" if len(names) == 1 else "tensors are"
+    return f"{len(names)} {are} not used by {model_type}: {shown}{', ...' if len(names) > 3 else ''}"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from workloads.character_tokens import character_tokenizer, is_of_characters, template_prefix
+from workloads.gguf_files import is_gguf
 from workloads.library_tokens import library_tokenizer, sentencepiece_tokenizer
 from workloads.missing_files import no_tokenizer
 from workloads.strict_json import Problems, as_object, parse
@@ -76,7 +77,7 @@ def load_tokenizer(folder: str | os.PathLike[str]) -> Tokenizer:
     otherwise the template of `tokenizer.json` does.
 
     Args:
-        folder: Folder with `tokenizer.json`, or with the `tokenizer.model` of sentencepiece.
+        folder: Folder with `tokenizer.json`, or with the `tokenizer.model` of sentencepiece; or a GGUF file.
 
     Returns:
         The tokenizer.
@@ -85,6 +86,10 @@ def load_tokenizer(folder: str | os.PathLike[str]) -> Tokenizer:
         TokenizerError: If there is neither file, or if the file is larger than 64 MiB or invalid, or needs a library
             that is not installed.
     """
+    if is_gguf(folder):
+        from workloads.gguf_tokens import gguf_tokenizer
+
+        return gguf_tokenizer(folder)
     home = Path(folder)
     file, model = home / FILE_NAME, home / MODEL_NAME
     if not os.path.lexists(file) and os.path.lexists(model):

@@ -61,8 +61,8 @@ def accuracy(
     model: Annotated[
         str | None,
         typer.Option(
-            metavar="DIR",
-            help="Folder of a checkpoint: config.json, safetensors and tokenizer.json; default: kjv-bitnet.",
+            metavar="PATH",
+            help="GGUF file, or folder with config.json, safetensors and tokenizer.json; default: kjv-bitnet.",
         ),
     ] = None,
     text: Annotated[
@@ -123,9 +123,9 @@ def accuracy(
 
 
 def _adds_bos(config: Config) -> bool:
-    from pimsim.studies.accuracy.evaluation_inputs import read_inputs, weight_kind
+    from pimsim.studies.accuracy.evaluation import inputs_of
 
-    return bool(len(read_inputs(config.accuracy, weight_kind(config)).prefix))
+    return bool(len(inputs_of(config).prefix))
 
 
 def _stored_study(config: str, options: Sequence[str]) -> AccuracyStudy | None:

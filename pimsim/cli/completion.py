@@ -181,7 +181,7 @@ def complete_macro(incomplete: str) -> list[str]:
 
 
 def complete_model(incomplete: str) -> list[str]:
-    """Complete the name or alias of a model, or the path of a config.json.
+    """Complete the name or alias of a model, or the path of a config.json or GGUF file.
 
     Args:
         incomplete: What was typed so far.
@@ -192,7 +192,7 @@ def complete_model(incomplete: str) -> list[str]:
     from pimsim.config.model_catalog import model_rows
 
     names = [name for row in model_rows() for name in (row["name"], *row["aliases"])]
-    return _starting(names, incomplete) + _files(incomplete, (".json",))
+    return _starting(names, incomplete) + _files(incomplete, (".json", ".gguf"))
 
 
 def complete_tier(incomplete: str) -> list[str]:

@@ -19,7 +19,7 @@ SCALES = ("per_token", "per_channel", "per_group")
 ModelArgument = Annotated[
     str,
     typer.Argument(
-        help="The name of a shipped model, or the path of a config.json or of its folder.",
+        help="The name of a shipped model, or the path of a config.json, of its folder or of a GGUF file.",
         show_default=False,
         autocompletion=complete_model,
     ),

@@ -34,7 +34,7 @@ def roofline(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Run another model: its name, or its folder or config.json.",
+            help="Run another model: its name, or its folder, config.json or GGUF file.",
             autocompletion=complete_model,
         ),
     ] = None,

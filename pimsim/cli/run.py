@@ -47,7 +47,7 @@ ModelOption = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Run another model: its name, or its folder or config.json.",
+        help="Run another model: its name, or its folder, config.json or GGUF file.",
         autocompletion=complete_model,
     ),
 ]

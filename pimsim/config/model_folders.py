@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from workloads.gguf_files import ENDING
 from workloads.models import ModelSpec, find_model
 from workloads.shipped import network_folder, shipped_networks
 from workloads.workload_errors import UnknownModelError
@@ -22,9 +23,9 @@ def is_path(name: str) -> bool:
         name: The text.
 
     Returns:
-        True if it has a slash, or ends in .json.
+        True if it has a slash, or ends in .json or .gguf.
     """
-    return "/" in name or os.sep in name or name.endswith(".json")
+    return "/" in name or os.sep in name or name.endswith((".json", ENDING))
 
 
 def is_shipped_model(name: str) -> bool:
@@ -81,8 +82,8 @@ def named_spec(name: str) -> ModelSpec:
     """Return the shape of a model by its name or path.
 
     Args:
-        name: Name of a shipped model or network, path of a config.json or of its folder, or the bare name of a folder
-            in the working directory.
+        name: Name of a shipped model or network, path of a config.json or of its folder or of a GGUF file, or the bare
+            name of a folder in the working directory.
 
     Returns:
         The shape.

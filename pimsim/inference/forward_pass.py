@@ -326,6 +326,8 @@ class Decoder:
                 self.observe(place, x, sums)
             scale = inputs.step * weights.scale_of(block)
             y: Float = np.multiply(sums, scale, dtype=np.float32, casting="same_kind")
+            if weights.offset is not None:
+                y += (inputs.step * x.sum(axis=1, keepdims=True, dtype=np.int32)) * weights.offset[block]
             outputs = y if outputs is None else outputs + y
         assert outputs is not None
         return outputs
@@ -392,5 +394,9 @@ def _float_product(x: Float, weights: Weights) -> Float:
         at = weights.inputs_of(block)
         y: Float = x[:, at] @ weights.values[:, at].astype(np.float32, copy=False).T
         scale = weights.scale_of(block)
-        parts.append(y if np.ndim(scale) == 0 and scale == 1 else y * scale)
+        if np.ndim(scale) or scale != 1:
+            y = y * scale
+        if weights.offset is not None:
+            y += x[:, at].sum(axis=1, keepdims=True) * weights.offset[block]
+        parts.append(y)
     return sum(parts[1:], parts[0])

@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from workloads.neural_network import ActivationFunction, RotaryScaling
+from workloads.neural_network import ActivationFunction, RotaryFactors, RotaryScaling
 
 Float = NDArray[np.float32]
 
@@ -132,7 +132,7 @@ ACTIVATIONS: Mapping[ActivationFunction, Callable[[Float], Float]] = MappingProx
 
 
 def rotary_table(
-    first: int, count: int, d_head: int, theta: float, scaling: RotaryScaling | None = None
+    first: int, count: int, d_head: int, theta: float, scaling: RotaryScaling | RotaryFactors | None = None
 ) -> tuple[Float, Float]:
     """Compute the cosines and sines of the rotary angles.
 
@@ -159,8 +159,11 @@ def rotary_table(
     return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
 
 
-def _scaled(frequencies: NDArray[np.float64], scaling: RotaryScaling) -> NDArray[np.float64]:
-    """Return the frequencies of extended models, [pairs] float64; see `RotaryScaling`."""
+def _scaled(frequencies: NDArray[np.float64], scaling: RotaryScaling | RotaryFactors) -> NDArray[np.float64]:
+    """Return the frequencies of extended models, [pairs] float64; see `RotaryScaling` and `RotaryFactors`."""
+    if isinstance(scaling, RotaryFactors):
+        divided: NDArray[np.float64] = frequencies / np.array(scaling.factors)
+        return divided
     low, high = scaling.low_frequency_factor, scaling.high_frequency_factor
     periods = scaling.original_positions * frequencies / (2 * np.pi)
     kept = np.clip((periods - low) / (high - low), 0, 1)

@@ -175,7 +175,7 @@ def narrow_sums(matrix: ProgrammedMatrix, tile_sums: TileSums, sample: ArrayLike
     part_of = np.repeat(tiles, layout.array.usable_columns, axis=1)[:, : layout.outputs]
     if sample is None:
         top = (1 << encoding.activation_bits - 1) - 1
-        largest = layout.inputs * top  # of weights of -1, 0 and 1
+        largest = layout.inputs * top * encoding.largest_weight
     else:
         largest = largest_sum(matrix.weights, sample, part_of, layout.array.rows)
     return NarrowSums(RowParts(matrix, part_of), bits, sum_shift(largest, bits))

@@ -1,4 +1,4 @@
-"""Projections with ternary or binary weights, computed with exact integers or with programmed crossbar arrays."""
+"""Projections with weights that are codes, computed with exact integers or with programmed crossbar arrays."""
 
 from __future__ import annotations
 
@@ -113,11 +113,12 @@ def sites(network: Network) -> Iterator[tuple[Site, Weights]]:
 class ExactProjector:
     """Projector that computes exact integer sums, which are also the results of ideal arrays.
 
-    BLAS computes the sums in float32. They are integers below 2^24, so no rounding occurs and the order of summation
-    does not matter. The weights are kept as float32, 4 bytes each, after their first use.
+    BLAS computes the sums in float32, or in float64 if they could reach 2^24. They are integers below the limit of the
+    type, so no rounding occurs and the order of summation does not matter. The weights are kept in this type after
+    their first use.
 
     Args:
-        network: Network whose weights are all ternary or binary.
+        network: Network whose weights are all codes: ternary, binary or other integers.
         activation_bits: Bits of the activations, their sign included, from 2 to 8.
 
     Raises:
@@ -127,7 +128,7 @@ class ExactProjector:
     def __init__(self, network: Network, activation_bits: int = 8) -> None:
         self.activation_bits = activation_bits
         self._weights = dict(_one_bit_sites(network))
-        self._float_weights: dict[Site, NDArray[np.float32]] = {}
+        self._float_weights: dict[Site, NDArray[np.floating]] = {}
 
     def project(self, site: Site, x: NDArray[np.int8], first_vector: int) -> NDArray[np.int32]:
         """Compute the exact sums of a projection; see `Projector.project`.
@@ -142,15 +143,19 @@ class ExactProjector:
         """
         weights = self._float_weights.get(site)
         if weights is None:
-            weights = self._float_weights[site] = self._weights[site].values.astype(np.float32)
-        return (x.astype(np.float32) @ weights.T).astype(np.int32)
+            codes = self._weights[site].values
+            largest = int(np.abs(codes).max(initial=0))
+            wide = largest * codes.shape[1] >= EXACT_INPUTS
+            weights = self._float_weights[site] = codes.astype(np.float64 if wide else np.float32)
+        sums: NDArray[np.int32] = (x.astype(weights.dtype) @ weights.T).astype(np.int32)
+        return sums
 
 
 class ArrayProjector:
     """Projector with crossbar arrays: one `crossbar.ProgrammedMatrix` per projection.
 
     Args:
-        network: Network whose weights are all ternary or binary.
+        network: Network whose weights are all codes: ternary, binary or other integers.
         params: Parameters of the arrays.
         seed: Seed of all random effects; the seed of each matrix is derived from it and from the projection.
         calibration: Activations for the calibration of ADC ranges by projection, [vectors, in] int8; projections
@@ -304,7 +309,9 @@ def matrix_seed(seed: int, site: Site) -> int:
 def _one_bit_sites(network: Network) -> Iterator[tuple[Site, Weights]]:
     for site, weights in sites(network):
         if not weights.is_one_bit:
-            raise WorkloadInputError(f"layer {site.layer}, {site.role}: weights are neither ternary nor binary")
+            raise WorkloadInputError(
+                f"layer {site.layer}, {site.role}: weights are neither ternary nor binary, nor other codes"
+            )
         if weights.values.shape[1] >= EXACT_INPUTS:
             raise WorkloadInputError(f"layer {site.layer}, {site.role}: more than {EXACT_INPUTS - 1} inputs")
         yield site, weights

@@ -152,7 +152,9 @@ def test_float_checkpoints_are_made_one_bit_with_a_warning(tmp_path: Path) -> No
     floats = load_network(tmp_path, weights="float")
     assert floats.warnings == ()
     assert (floats.network.layers[0].q.values == q).all()
-    with pytest.raises(SpecError, match="weights must be one of ternary, binary, float, not 'trinary'"):
+    with pytest.raises(
+        SpecError, match="weights must be one of ternary, binary, float, groups, columns, not 'trinary'"
+    ):
         load_network(tmp_path, weights="trinary")  # type: ignore[arg-type]
 
 

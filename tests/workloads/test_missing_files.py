@@ -44,7 +44,7 @@ def test_a_hub_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for address in ("https://huggingface.co/facebook/opt-6.7b", "hf.co/facebook/opt-6.7b/tree/main"):
         assert "looks like an address of a model on Hugging Face's hub" in refusal(address)
         assert refusal(address).endswith("pimsim ships its shape as opt-6.7b.")
-    assert refusal("Qwen/Qwen3-8B").endswith("tokenizer.model).")  # no shipped model has its architecture
+    assert refusal("Qwen/Qwen3-8B").endswith("or one GGUF file).")  # no shipped model has its architecture
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_hub_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ({"adapter_config.json": json.dumps(BASE), "adapter_model.safetensors": ""}, [MERGE, "merge_and_unload"]),
         ({"adapter_config.json": "[]"}, ["it is a LoRA adapter (adapter_config.json)"]),
         ({"params.json": "{}", "tokenizer.model": ""}, ["has params.json, tokenizer.model, but", "Meta's own format"]),
-        ({"q4.gguf": ""}, ["'q4.gguf' is in GGUF, which is not read"]),
+        ({"q4.gguf": ""}, ["has q4.gguf, but no config.json; give the path of 'q4.gguf' itself"]),
         ({"model.safetensors": ""}, ["has the weights without the shape"]),
         ({}, ["the folder is empty"]),
         ({"inner__config.json": "{}"}, ["the one in 'inner' may be meant: give that folder"]),

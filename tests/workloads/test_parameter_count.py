@@ -9,7 +9,7 @@ import pytest
 from tests.workloads.model_configs import write
 from tests.workloads.published_configs import OPT_350M
 from tests.workloads.published_totals import COUNTED, MIXTURES, TOTALS
-from workloads.checkpoint import CODES_PER_BYTE
+from workloads.packed_codes import CODES_PER_BYTE
 from workloads.parameter_count import count_parameters
 from workloads.safetensors_files import open_tensors
 from workloads.shipped import network_folder

@@ -92,7 +92,8 @@ class WorkloadConfig(Section):
     """The workload: a phase of a model, or a trace file."""
 
     model: str | None = Field(
-        max_length=4096, description="name or alias of a model, kjv-bitnet, or path of a Hugging Face config.json"
+        max_length=4096,
+        description="name or alias of a model, kjv-bitnet, or path of a Hugging Face config.json or GGUF file",
     )
     trace: str | None = Field(max_length=4096, description="trace file that replaces model, phase and context_length")
     phase: Literal["decode", "prefill", "generate", "load"] = Field(
@@ -342,8 +343,14 @@ class AccuracyConfig(Section):
     model: str | None = Field(
         min_length=1,
         max_length=4096,
-        description="folder with config.json, safetensors and tokenizer.json, or name of a shipped network; null: "
-        "kjv-bitnet",
+        description="folder with config.json, safetensors and tokenizer.json, GGUF file, or name of a shipped network; "
+        "null: kjv-bitnet",
+    )
+    weights: Literal["one_bit", "groups", "columns"] = Field(
+        description="weights in the arrays. one_bit: codes of a 1-bit model as stored, any other model ternarised or "
+        "binarised; groups: integers of a GGUF file (Q4_0, Q4_1, Q8_0) with a scale for each group of 32 inputs, whose "
+        "rows are driven at once, and a minimum that multiplies the sum of the inputs; columns: rounded to the "
+        "integers of the arrays with one scale per column"
     )
     text: str | None = Field(
         min_length=1,

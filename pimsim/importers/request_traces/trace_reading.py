@@ -7,6 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pimsim.base.errors import WorkloadInputError
 from pimsim.importers.request_traces.record_stream import RecordStream, open_records
@@ -32,6 +33,9 @@ from workloads.requests import (
 )
 from workloads.untrusted_files import printable, read_file
 from workloads.workload_errors import RequestError, WorkloadError
+
+if TYPE_CHECKING:
+    from workloads.text_tokens import Tokenizer
 
 _EVERYTHING = TraceSelection()
 
@@ -112,6 +116,7 @@ def _token_counter(
         if tokenizer is not None:
             raise WorkloadInputError(_useless_tokenizer(stream.source, known))
         return None
+    from workloads.gguf_files import is_gguf
     from workloads.text_tokens import FILE_NAME, load_tokenizer  # with NumPy, which takes a tenth of a second
 
     if tokenizer is None:
@@ -120,9 +125,14 @@ def _token_counter(
             f"{FILE_NAME} or the folder of it (--tokenizer PATH)"
         )
     place = Path(tokenizer)
+    if is_gguf(place):
+        return _count_with(load_tokenizer(place))
     if place.is_file() and place.name != FILE_NAME:
-        raise WorkloadInputError(f"{printable(place)}: the file of a tokenizer has the name {FILE_NAME}")
-    encoder = load_tokenizer(place.parent if place.is_file() else place)
+        raise WorkloadInputError(f"{printable(place)}: the file of a tokenizer has the name {FILE_NAME}, or is GGUF")
+    return _count_with(load_tokenizer(place.parent if place.is_file() else place))
+
+
+def _count_with(encoder: Tokenizer) -> Callable[[str], int]:
     return lambda text: len(encoder.encode(text))
 
 

@@ -31,6 +31,7 @@ from pimsim.studies.accuracy.accuracy_records import (
 from pimsim.studies.accuracy.accuracy_result import AccuracyResult
 from pimsim.studies.accuracy.chips import ChipRun, run_chip
 from pimsim.studies.accuracy.evaluation_inputs import Inputs, read_inputs, weight_kind
+from pimsim.studies.accuracy.integer_rules import check_codes, weight_bits
 from pimsim.studies.accuracy.key_codebooks import selection_notes, selection_of
 from pimsim.studies.accuracy.kv_figures import cache_figures, cache_warnings, check_groups
 from pimsim.studies.accuracy.measures import Powers
@@ -137,7 +138,8 @@ def inputs_of(config: Config) -> Inputs:
             computes ConSmax and the network has no constants for it, or groups of the KV cache do not divide its heads.
         WorkloadInputError: If the model or a text cannot be used.
     """
-    inputs = read_inputs(config.accuracy, weight_kind(config))
+    inputs = read_inputs(config.accuracy, weight_kind(config), weight_bits(config, weights_by_role(config)))
+    check_codes(config, inputs.network, weights_by_role(config))
     if config.machine.vector.softmax == "consmax" and not inputs.network.has_consmax:
         message = f"needs constants that {inputs.model_name} was not trained with; set machine.vector.softmax=exact"
         raise ConfigError([Problem("machine.vector.softmax", show("consmax"), message)], config.name)

@@ -17,8 +17,7 @@ from pimsim.config.schema import AccuracyConfig, Config
 from pimsim.hardware.tile_kinds import check_pair
 from workloads.character_tokens import CharacterTokenizer
 from workloads.checkpoint import load_network
-from workloads.huggingface import read_config_file
-from workloads.network_config import parse_network_config
+from workloads.gguf_files import is_gguf
 from workloads.neural_network import Network
 from workloads.one_bit import WeightKind
 from workloads.shipped import CALIBRATION, DEFAULT_NETWORK, HELD_OUT, network_folder, shipped_networks, shipped_text
@@ -34,6 +33,7 @@ MAX_LOGITS = 2**29
 _NAME_CHARS = 200
 
 WEIGHTS_KEY = "machine.crossbar.pair.encoding.weights"
+Bits = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,8 @@ def weight_kind(config: Config) -> WeightKind:
         config: Config.
 
     Returns:
-        "binary" for binary arrays, "ternary" for all others; multi-bit weights can store -1, 0 and 1 too.
+        `accuracy.weights` if it is "groups" or "columns"; else "binary" for binary arrays, and "ternary" for all
+        others: multi-bit weights can store -1, 0 and 1 too.
 
     Raises:
         ConfigError: If the config has no crossbars, its tiles are of a registered kind without such arrays, or its
@@ -103,10 +104,12 @@ def weight_kind(config: Config) -> WeightKind:
     if weights == "unit":
         message = "cannot represent a decoder's weights; use ternary or binary"
         raise ConfigError([Problem(WEIGHTS_KEY, show(weights), message)], config.name)
+    if config.accuracy.weights != "one_bit":
+        return config.accuracy.weights
     return "binary" if weights == "binary" else "ternary"
 
 
-def read_inputs(accuracy: AccuracyConfig, kind: WeightKind) -> Inputs:
+def read_inputs(accuracy: AccuracyConfig, kind: WeightKind, bits: Bits = ()) -> Inputs:
     """Read the network and the texts that a config names.
 
     The last two results stay in a cache; an entry is not used after the time stamp or size of one of its files changed.
@@ -114,6 +117,7 @@ def read_inputs(accuracy: AccuracyConfig, kind: WeightKind) -> Inputs:
     Args:
         accuracy: Section `accuracy` of the config.
         kind: Weight alphabet of the arrays.
+        bits: Bits of a weight by role for "columns", as pairs, with the role "" for all other roles.
 
     Returns:
         Network, texts and windows.
@@ -121,7 +125,7 @@ def read_inputs(accuracy: AccuracyConfig, kind: WeightKind) -> Inputs:
     Raises:
         WorkloadInputError: If a file is missing, invalid, too short or too large, or if model and tokenizer disagree.
     """
-    return _read(accuracy.model_copy(update={"chips": 1}), kind, _stamp(accuracy))
+    return _read(accuracy.model_copy(update={"chips": 1}), kind, bits, _stamp(accuracy))
 
 
 def input_files(accuracy: AccuracyConfig) -> tuple[Path, ...]:
@@ -131,10 +135,15 @@ def input_files(accuracy: AccuracyConfig) -> tuple[Path, ...]:
         accuracy: Section `accuracy` of the config.
 
     Returns:
-        All .json, .model and .safetensors files of the model folder, the text and the calibration text.
+        The GGUF file, or all .json, .model and .safetensors files of the model folder; the text and the calibration
+        text.
     """
     folder = network_folder(accuracy.model)
-    inside = sorted(path for path in folder.glob("*") if path.suffix in (".json", ".model", ".safetensors"))
+    inside = (
+        [folder]
+        if is_gguf(folder)
+        else sorted(path for path in folder.glob("*") if path.suffix in (".json", ".model", ".safetensors"))
+    )
     return (*inside, _text_path(accuracy.text, HELD_OUT), _text_path(accuracy.calibration, CALIBRATION))
 
 
@@ -154,13 +163,12 @@ def _text_path(given: str | None, shipped: str) -> Path:
 
 
 @lru_cache(2)
-def _read(accuracy: AccuracyConfig, kind: WeightKind, stamp: tuple[Any, ...]) -> Inputs:
+def _read(accuracy: AccuracyConfig, kind: WeightKind, bits: Bits, stamp: tuple[Any, ...]) -> Inputs:
     del stamp
     folder, shipped = network_folder(accuracy.model), accuracy.model in (None, *shipped_networks())
     try:
-        loaded = load_network(folder, weights=kind)
-        trained = parse_network_config(read_config_file(folder)).quantisation != "none"
-        floats = loaded if trained else load_network(folder, weights="float")
+        loaded = load_network(folder, weights=kind, bits=dict(bits) if bits else 8)
+        floats = loaded if loaded.trained else load_network(folder, weights="float")
         tokenizer = load_tokenizer(folder)
         if tokenizer.vocab > loaded.network.spec.vocab:
             raise WorkloadInputError(
@@ -171,6 +179,7 @@ def _read(accuracy: AccuracyConfig, kind: WeightKind, stamp: tuple[Any, ...]) ->
         calibration, sample = _tokenized(tokenizer, accuracy.calibration, CALIBRATION, "calibration text")
     except WorkloadError as error:
         hint = f" ({WEIGHTS_KEY} is {kind})" if kind == "binary" else ""
+        hint = f" (accuracy.weights is {kind})" if kind == "groups" else hint
         raise WorkloadInputError(f"{error}{hint}{folder_elsewhere(str(folder))}") from error
     network = loaded.network
     prefix = np.array(tokenizer.prefix_ids if accuracy.bos else (), np.int64)
