@@ -194,7 +194,7 @@ def test_a_buffer_that_holds_fewer_activations_is_not_proposed() -> None:
 
 
 def test_a_machine_of_one_processor_gets_no_changes_of_other_components() -> None:
-    """With half the overhead, a decode step is shorter by half an overhead for each of 7 kernels of a layer and the head.
+    """With half the overhead, a decode step is shorter by half an overhead for each kernel of the layers and the head.
 
     GPT-2 small has 12 layers with q, k, v, o, two matrices of the FFN, and one kernel of attention.
     """
