@@ -50,6 +50,8 @@ def test_every_machine_counts_the_same_macs(model: str) -> None:
     there = simulate(load_config("tpu-llm", WHOLE), trace)
     assert [(op.name, op.macs) for op in here.ops] == [(op.name, op.macs) for op in there.ops]
     assert here.macs == trace.macs > 0
+    if model == "small":  # the others need more tiles than the machine has
+        assert [op.macs for op in simulate(load_config("pim-llm"), trace).ops] == [op.macs for op in here.ops]
     assert here.counts["roofline.mac"] == here.macs
     # The same bytes of weights and cache, where both store 8 bits per weight.
     same = simulate(load_config("a100-80gb", WHOLE | {"mapping.weight_storage_bits": 8}), trace)
@@ -117,7 +119,7 @@ def test_schedules_and_expansion_agree_with_the_closed_form(schedule: str, phase
     assert run(program, config.schedule, expand=True).latency_ps == result.latency_ps
     assert [each.name for each in result.components] == ["roofline", "memory"]
     assert all(each.busy_ps == result.latency_ps for each in result.components)
-    assert result.energy_j == near(0.7 * 400 * result.latency_s)
+    assert result.energy_j == near(0.5 * 400 * result.latency_s)
 
 
 def test_memory_holds_weights_cache_and_activations() -> None:
