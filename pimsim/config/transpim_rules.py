@@ -31,7 +31,9 @@ def _chosen(key: str, values: tuple[str, ...], config: Config) -> str:
 
 
 def _no_port(config: Config) -> str:
-    return "machine.transpim computes in the banks: no data pass the port of the memory" if config.machine.transpim else ""
+    return (
+        "machine.transpim computes in the banks: no data pass the port of the memory" if config.machine.transpim else ""
+    )
 
 
 _OF_THE_PORT = (

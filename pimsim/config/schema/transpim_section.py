@@ -61,11 +61,15 @@ class TransPimConfig(Section):
     tree_inputs: int = Field(ge=2, le=1 << 14, description="inputs of a tree: columns that it adds, one bit at a time")
     clock_hz: Clock = Field(description="clock of the ACU and of the units at the bank")
     ring_transfers: int = Field(
-        ge=1, le=64, description="broadcast=links: transfers of a link, one after another, until all banks have passed "
-        "a burst to their neighbours"
+        ge=1,
+        le=64,
+        description="broadcast=links: transfers of a link, one after another, until all banks have passed "
+        "a burst to their neighbours",
     )
     function_bits: int = Field(
-        ge=2, le=32, description="bits of softmax, norms and elementwise ops in the cells; exponentials are Taylor series"
+        ge=2,
+        le=32,
+        description="bits of softmax, norms and elementwise ops in the cells; exponentials are Taylor series",
     )
     macs_per_cycle: float = Field(
         gt=0, le=1 << 14, allow_inf_nan=False, description="units=near_bank: multiply-accumulates of a bank per cycle"
