@@ -43,10 +43,10 @@ def tokens_per_s(label: str) -> float:
         Tokens per second: those of a decode step, or those of a prompt over the time until the first new one.
     """
     machine, model, form, phase, tokens = label.split()
-    length = {"workload.context_length": int(tokens)}
+    length: dict[str, Any] = {"workload.context_length": int(tokens)}
     if phase == "of":
         length = {"workload.phase": "prefill", "workload.prompt_length": int(tokens)}
-    config = load_config(machine, {"workload.model": model} | _CACHE | _FORMATS[form] | length)
+    config = load_config(machine, {"workload.model": model, **_CACHE, **_FORMATS[form], **length})
     result, _ = simulate_figures(config, make_trace(config))
     return result.tokens / result.latency_s
 
