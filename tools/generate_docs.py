@@ -29,6 +29,7 @@ from tools.docs_generator import (
     device_page,
     energy_evidence,
     hardsea_page,
+    in_memory_page,
     kv_quality_page,
     kv_tiers_page,
     macros_page,
@@ -89,7 +90,12 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/memory.md": memory_page.SECTIONS,
     "docs/memory-wall.md": wall_page.SECTIONS,
     "docs/ranges.md": ranges_page.SECTIONS,
-    "docs/baselines.md": {**device_page.SECTIONS, **transpim_page.SECTIONS, **hardsea_page.SECTIONS},
+    "docs/baselines.md": {
+        **device_page.SECTIONS,
+        **transpim_page.SECTIONS,
+        **hardsea_page.SECTIONS,
+        **in_memory_page.SECTIONS,
+    },
     "docs/config.md": {
         "confidences": config_pages.confidences,
         "reference": config_pages.config_reference,

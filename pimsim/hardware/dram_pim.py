@@ -236,7 +236,10 @@ class DramPim(SingleUnit):
 
     def _other_steps(self, share: OpShare) -> Iterator[Step]:
         if operations := share.element_operations:
-            yield self._step(share.label, self._vector_ps(share), "element", operations)
+            actions: Counts = ((f"{self.name}.element", operations),)
+            if scaled_bits := self._scaled_bits(share):
+                actions = (*actions, (f"{self.name}.transfer_bit", scaled_bits))
+            yield Step(self.name, "processor", share.label, self._vector_ps(share), actions)
         read, written = share.read_bytes, share.cache_write_bytes
         if share.kind == "append":
             entries = (("memory.write_bit", 8 * written), (f"{self.name}.activate", sum(self._new_rows(share))))
@@ -249,10 +252,16 @@ class DramPim(SingleUnit):
     def _step(self, label: str, duration_ps: int, action: str, count: int) -> Step:
         return Step(self.name, "processor", label, duration_ps, ((f"{self.name}.{action}", count),))
 
+    def _scaled_bits(self, share: OpShare) -> int:
+        """Return the bits of scores on their way to the banks and back, where they are multiplied by scales."""
+        scaled = self.config.score_transfers if share.kind == "softmax" else 0
+        return scaled * share.size * self.config.element_bits
+
     def _vector_ps(self, share: OpShare) -> int:
         config = self.config
         if share.kind == "softmax":
-            return to_ps(share.vectors * config.reduction_s + share.size / config.softmax_elements_per_s)
+            scaled_s = self._scaled_bits(share) / 8 / config.exchange_bytes_per_s
+            return to_ps(share.vectors * config.reduction_s + share.size / config.softmax_elements_per_s + scaled_s)
         if share.label == "rotary":
             return to_ps(share.size / config.rotary_elements_per_s)
         reductions_s = share.vectors * config.reduction_s if share.kind == "norm" else 0.0

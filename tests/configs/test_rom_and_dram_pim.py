@@ -8,11 +8,13 @@ from functools import cache
 
 import pytest
 
-from pimsim import load_config, simulate
+from pimsim import load_config, serve, simulate
+from pimsim.base.errors import WorkloadInputError
 from pimsim.present.text.run_report import print_run
 from pimsim.results.run_result import RunResult
 from tests.support.closeness import near
 from tests.support.printed import printed
+from workloads.requests import Request
 
 WORK = {
     "workload.model": "bitnet-b1.58-700m",
@@ -56,3 +58,13 @@ def test_a_report_says_where_the_weights_are() -> None:
         r"^weights .* multiplied at the banks of the memory", printed(print_run, run("cent")), re.MULTILINE
     )
     assert re.search(r"^weights .* in ROM, those of more than one bit", printed(print_run, run("tom")), re.MULTILINE)
+
+
+def test_serving_keeps_the_caches_of_all_requests_in_memory() -> None:
+    requests = [Request(id="a", arrival_s=0.0, prompt_tokens=3, output_tokens=2)]
+    with pytest.raises(WorkloadInputError, match=r"machine\.rom\.cache_tokens: .* set it to 0"):
+        serve(load_config("tom", WORK), requests)
+    served = serve(load_config("tom", WORK | {"machine.rom.cache_tokens": 0}), requests)
+    # Keys and values of 24 layers x 1,536 elements of 8 bits without scales, of 4 tokens: the first of two new ones is
+    # that of the prompt, and nothing is computed from the second.
+    assert served.memory_traffic.kv_write_bytes == 4 * 2 * 24 * 1536

@@ -50,6 +50,16 @@ class DramPimConfig(Section):
     reduction_s: NonNegative = Field(
         le=1e-3, description="time of the sum of a row of scores or of a normalised vector, and of the division by it"
     )
+    score_transfers: int = Field(
+        ge=0,
+        le=64,
+        description="times that each score passes between the unit for vectors and a bank beside the two products of "
+        "attention: softmax multiplies by its scale and divides by its sums at the banks; 0: in the unit for vectors",
+    )
+    exchange_bytes_per_s: Positive = Field(
+        le=1e15,
+        description="rate at which the unit for vectors exchanges elements with single banks, all channels together",
+    )
     vector_energy_j: Energy = Field(description="per element and pass on the unit for vectors")
     unit_area_m2: Area = Field(description="area of the unit at one bank, on the die of the memory")
     unit_leakage_w: Power = Field(description="leakage power of the unit at one bank")

@@ -15,6 +15,7 @@ from pimsim.hardware.dram_pim import DramPim
 from pimsim.hardware.machine import build_machine
 from pimsim.hardware.op_share import OpShare
 from tests.oracles import naive_schedule
+from tests.support.closeness import near
 from tests.support.op_shares import other_shares
 
 
@@ -115,9 +116,14 @@ def test_scores_and_values_by_hand() -> None:
 
 
 def test_other_ops_by_hand() -> None:
-    """32 rows of 2,048 scores; keys of a token in 4 rows of a bank, and its values in a row each, 512 at a time."""
+    """32 rows of 2,048 scores, which pass to a bank or back six times.
+
+    Keys of a token are in 4 rows of a bank, and its values in a row each, 512 at a time.
+    """
     softmax = OpShare("softmax", "softmax", vectors=32, elements=2048, passes=3, size=32 * 2048)
-    assert CENT.latency_ps(softmax) == round((32 * 9.125e-9 + 32 * 2048 / 9.309e9) * 1e12)
+    in_unit_s, scaled_s = 32 * 9.125e-9 + 32 * 2048 / 9.309e9, 6 * 2 * 32 * 2048 / 64e9
+    assert CENT.latency_ps(softmax) == round((in_unit_s + scaled_s) * 1e12)
+    assert device(dram_pim__score_transfers=0).latency_ps(softmax) == round(in_unit_s * 1e12)
     append = OpShare("append", "kv_append", vectors=1, elements=8192, cache_bits=16, cache_write_bytes=16384)
     opened_ns = 18 + 3 + 1 + 16.5 + 16
     assert CENT.latency_ps(append) == round(((4 + 8) * opened_ns + 8192 / 32) * 1000)
@@ -128,3 +134,9 @@ def test_other_ops_by_hand() -> None:
 def test_it_needs_the_banks_of_its_memory() -> None:
     with pytest.raises(ConfigError, match=r"dram_pim .* memory\.dram"):
         load_config("cent", {"machine.memory.dram": None})
+
+
+def test_its_peak_is_a_column_of_every_bank() -> None:
+    """512 banks with 16 products in 1 ns; 48 banks with 21 products of 12 bits in 5 cycles of 1 ns."""
+    assert CENT.peak(8)[0] == near(512 * 16e9)
+    assert STAGGERED.peak(8)[0] == near(48 * 21e9 / 5)

@@ -14,6 +14,7 @@ from pimsim.hardware.machine import build_machine
 from pimsim.hardware.op_share import OpShare
 from pimsim.hardware.rom import Rom
 from tests.oracles import naive_schedule
+from tests.support.closeness import near
 from tests.support.op_shares import other_shares
 
 
@@ -92,3 +93,8 @@ def test_the_first_tokens_are_on_the_die() -> None:
     append = OpShare("append", "kv_append", vectors=1, elements=1280, cache_write_bytes=1280)
     assert BITROM.cache_bytes(append) == (0, 1280)
     assert ALL_ON_DIE.cache_bytes(append) == (1280, 0)
+
+
+def test_its_peak_is_every_tree_in_every_cycle() -> None:
+    assert TOM.peak(8)[0] == near(160 * 128 * 500e6)
+    assert BITROM.peak(8)[0] == near(1152 * 128 * 100e6 / 2)

@@ -13,7 +13,7 @@ from pimsim.studies.validation.workbench import Makers, from_labels
 
 DEVICE = "cent"
 QUARTER = 4
-RATES = ("vector_elements_per_s", "softmax_elements_per_s", "rotary_elements_per_s")
+RATES = ("vector_elements_per_s", "softmax_elements_per_s", "rotary_elements_per_s", "exchange_bytes_per_s")
 
 
 def _round_ns(columns: str) -> float:
@@ -28,11 +28,20 @@ def _round_ns(columns: str) -> float:
 
 
 @cache
-def _run(label: str) -> RunResult:
+def _run(label: str, *more: tuple[str, Any]) -> RunResult:
     # "llama-7b 512": model and context. CENT's pipeline has a device for each block, so that every model fits.
     model, context = label.split()
     keys = {"workload.model": model, "workload.context_length": int(context), "machine.memory.capacity_bytes": None}
-    return simulate(load_config(DEVICE, keys))
+    return simulate(load_config(DEVICE, keys | dict(more)))
+
+
+def _unscaled_ms(label: str) -> float:
+    return _run(label, ("machine.dram_pim.score_transfers", 0)).latency_s * 1e3
+
+
+def _one_channel_mj(label: str) -> float:
+    memory = load_config(DEVICE).machine.memory
+    return _run(label, ("machine.memory.background_w", memory.background_w / memory.channels)).energy_j * 1e3
 
 
 def _quarter_ms(context: str) -> float:
@@ -50,6 +59,8 @@ def _quarter_ms(context: str) -> float:
 MAKERS: Makers = {
     "dram-pim-round": from_labels(_round_ns),
     "dram-pim-token-time": from_labels(lambda label: _run(label).latency_s * 1e3),
+    "dram-pim-unscaled-time": from_labels(_unscaled_ms),
     "dram-pim-quarter-time": from_labels(_quarter_ms),
     "dram-pim-token-energy": from_labels(lambda label: _run(label).energy_j * 1e3),
+    "dram-pim-energy-one-channel": from_labels(_one_channel_mj),
 }
