@@ -82,6 +82,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/validation.md": trust.SECTIONS,
     "docs/accuracy.md": accuracy_page.SECTIONS,
     "docs/kv-quality.md": kv_quality_page.SECTIONS,
+    "docs/contention.md": contention_page.SECTIONS,
     "docs/technology.md": technology_page.SECTIONS,
     "docs/corrections.md": corrections_page.SECTIONS,
     "docs/circuits.md": circuits_page.SECTIONS,
