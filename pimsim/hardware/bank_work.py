@@ -4,7 +4,7 @@ An *item* occupies one column of a bank: a product of a matmul, or an element of
 its bank, as the dataflow of TransPIM; `layers` spreads the items of each op evenly over all banks.
 
 Reference:
-    docs/baselines.md, eq. (T1) to (T5). Zhou et al., "TransPIM: A Memory-based Acceleration via Software-Hardware
+    docs/baselines.md, eq. (4) to (8). Zhou et al., "TransPIM: A Memory-based Acceleration via Software-Hardware
     Co-Design for Transformer", HPCA 2022.
 """
 
