@@ -35,6 +35,8 @@ COLUMNS = ("latency_s", "tokens_per_s", "energy_j", "tokens_per_j", "gops", "gop
 OF_LOADING = ("latency_s", "energy_j", "power_w", "area_mm2")
 RATIO_COLUMNS = ("tokens_per_s", "tokens_per_j", "area_mm2")
 RATIOS_OF_LOADING = ("latency_s", "energy_j", "area_mm2")
+INTERVAL_RATIOS, INTERVALS_ALONE = ("tokens_per_s", "tokens_per_j"), ("gops_per_w", "area_mm2")
+"""Figures whose intervals are printed, with and without that of the ratio; files have those of all figures."""
 UNIFORM = ("workload.", "leakage_gating", "operations_per_mac", "mapping.masked_folds")
 """Keys that a user can set to the same value in all designs without another machine."""
 
@@ -48,7 +50,7 @@ def print_comparison(result: ComparisonResult, file: IO[str] | None = None) -> N
     """
     out = console(file)
     out.print(Text(_title(result), style="bold"), soft_wrap=True)
-    for line in (*_counting_lines(result), *_note_lines(result)):
+    for line in (*_design_lines(result), *_counting_lines(result), *_note_lines(result)):
         out.print(Text(line), soft_wrap=True)
     print_plugins(out, result.plugins)
     out.print()
@@ -76,6 +78,14 @@ def _title(result: ComparisonResult) -> str:
     missing = result.planned - len(result.rows)
     cut = f"; interrupted, {counted(missing, 'point')} missing" if missing else ""
     return f"Comparison: {', '.join(sizes)}, {phase}; ratios to {result.baseline}{cut}"
+
+
+def _design_lines(result: ComparisonResult) -> Iterator[str]:
+    """Return a line per design: its name, its config if that has another name, its settings, and what it is."""
+    for each in result.designs:
+        source = [] if each.source == each.name else [each.source]
+        changed = ", ".join((*source, *each.settings))
+        yield f"{each.name}{f' ({_safe(changed)})' if changed else ''}: {_safe(each.description)}"
 
 
 # --- what is counted ------------------------------------------------------------------------------------------------
@@ -211,16 +221,17 @@ def _failure_lines(result: ComparisonResult) -> Iterator[str]:
 
 def _print_intervals(result: ComparisonResult, out: Console) -> None:
     out.print(Text(f"95 % intervals from {counted(result.samples, 'sample')}, constants of equal name equal in all"))
-    names = ("tokens_per_s", "tokens_per_j", "area_mm2")
     headings = ["model", "context", "design"]
-    for name in names:
+    for name in INTERVAL_RATIOS:
         headings += [HEADINGS[name], f"x {LABELS[name]}", "above 1"]
+    headings += [HEADINGS[name] for name in INTERVALS_ALONE]
     shown = table(*headings, numeric=range(3, len(headings)))
     for row in result.rows:
         if not row.error:
             cells = []
-            for name in names:
+            for name in INTERVAL_RATIOS:
                 cells += _interval_cells(row.interval(name), row.design == result.baseline)
+            cells += [_interval_cells(row.interval(name), True)[0] for name in INTERVALS_ALONE]
             context = f"{row.context_length:,}" if row.context_length else ""
             shown.add_row(row.model, context, row.design, *cells)
     out.print(shown)
@@ -229,7 +240,7 @@ def _print_intervals(result: ComparisonResult, out: Console) -> None:
 def _interval_cells(interval: RowInterval | None, is_base: bool) -> list[str]:
     if interval is None:
         return ["", "", ""]
-    own = f"{interval.low:,.3g} to {interval.high:,.3g}"
+    own = " to ".join(f"{end:,.0f}" if end >= 1000 else f"{end:.3g}" for end in (interval.low, interval.high))
     if is_base or interval.ratio_low != interval.ratio_low:
         return [own, "", ""]
     return [own, f"{interval.ratio_low:.3g} to {interval.ratio_high:.3g}", f"{interval.above:.1%}"]

@@ -13,7 +13,8 @@ def test_what_is_counted_stands_on_top_and_differences_are_named() -> None:
     lines = shown.splitlines()
     head = lines[: lines.index("")]
     assert head[0] == "Comparison: 2 designs, 1 model, 2 contexts, decode; ratios to pim-llm"
-    assert head[1].startswith("counted by all: attention; ")
+    assert head[1].startswith("pim-llm: PIM-LLM: W1A8 projections in crossbar tiles")
+    assert head[3].startswith("counted by all: attention; ")
     differing = [line for line in head if line.startswith("differs: ")]
     assert any(line.startswith("differs: LM head counted by pim-llm (") for line in differing)
     assert "differs: workload.lm_head is true in pim-llm; false in pim-llm-published" in differing

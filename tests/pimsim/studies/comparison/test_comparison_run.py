@@ -117,7 +117,8 @@ def test_any_number_of_workers_gives_the_same() -> None:
 
 def test_intervals_are_those_of_single_runs() -> None:
     given: dict[str, Any] = {"models": ["gpt2-small"], "contexts": [256], "ranges": True, "samples": 40, "seed": 3}
-    result = compare(["pim-llm", "tpu-llm"], **given)
+    twice = Design("twice", "tpu-llm", ["operations_per_mac=2"])
+    result = compare(["pim-llm", "tpu-llm", twice], **given)
     texts = ["workload.model=gpt2-small", "workload.context_length=256"]
     pim, tpu = (run_ranges(name, texts, samples=40, seed=3) for name in ("pim-llm", "tpu-llm"))
     row = result.row_of("tpu-llm", "gpt2-small", 256)
@@ -129,6 +130,11 @@ def test_intervals_are_those_of_single_runs() -> None:
         assert near(interval.low) == scale * tpu.intervals[ranged].low
         expected = compare_ranges(tpu, pim, ranged)
         assert (interval.ratio_low, interval.ratio_high) == (expected.low, expected.high)
+    # A MAC counts as another number of operations: no ratio, also not as an interval.
+    other = result.row_of("twice", "gpt2-small", 256)
+    assert other is not None
+    ratios = {each.figure: math.isnan(each.ratio_low) for each in other.intervals}
+    assert [name for name, absent in ratios.items() if absent] == ["gops", "gops_per_w"]
     # What both share cancels: the interval of the ratio is narrower than that of independent designs.
     both = [result.row_of(name, "gpt2-small", 256) for name in ("pim-llm", "tpu-llm")]
     alone, ratio = (each.interval("tokens_per_j") for each in both if each is not None)
