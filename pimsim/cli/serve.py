@@ -11,15 +11,13 @@ import typer
 from pimsim.base.errors import printable
 from pimsim.cli.completion import complete_requests
 from pimsim.cli.config_loading import load
-from pimsim.cli.exits import end_interrupted, refuse
+from pimsim.cli.exits import is_given, refuse
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import ConfigArgument, ForceOption, JsonOption, PlotsOption, SetOption
-from pimsim.cli.system_serve import check_cluster_outputs, end_before_first, load_if_system, serve_system
-from pimsim.cli.written_files import say_written
+from pimsim.cli.served_output import ONE_MACHINE, SEVERAL_MACHINES, check_served_outputs, serve_and_present
 
 if TYPE_CHECKING:
-    from pimsim.config.schema import Config
-    from pimsim.studies.serving.serving_result import ServingResult
+    from pimsim.config.system_file import System
     from workloads.requests import Request
 
 app = command_app()
@@ -98,25 +96,25 @@ def serve(
     if (requests is None) == (poisson is None):
         refuse("give either --requests FILE or --poisson RATE")
     names = ("count", "prompt", "output", *(("seed",) if rate is None else ()))
-    random = [name for name in names if _is_given(context, name)]
+    random = [name for name in names if is_given(context, name)]
     if requests is not None and random == ["seed"]:
         refuse(
             "--seed needs --rate, which draws arrival times; without it the requests of a file contain nothing random"
         )
     if requests is not None and random:
         refuse(f"--{random[0]} is an option of random requests; --requests reads requests from a file")
-    of_file = [name for name in ("limit", "window", "scale", "tokenizer", "rate") if _is_given(context, name)]
+    of_file = [name for name in ("limit", "window", "scale", "tokenizer", "rate") if is_given(context, name)]
     if poisson is not None and of_file:
         refuse(f"--{of_file[0]} is an option of --requests; --poisson draws random requests")
-    system = load_if_system(config, overrides or [])
-    loaded = load(config, overrides or [], command="serve") if system is None else None
+    system = _system_of(config, overrides or [])
+    server = load(config, overrides or [], command="serve") if system is None else system
+    kind = ONE_MACHINE if system is None else SEVERAL_MACHINES
     if requests is not None:
         from pimsim.config.file_recognition import other_kind
 
         if wrong := other_kind(requests, ()):
             refuse(f"--requests {printable(requests, 200)} {wrong}")
-    check_outputs = check_serving_outputs if system is None else check_cluster_outputs
-    check_outputs((config, requests), csv=csv, plots=plots, out=out, force=force)
+    check_served_outputs(kind, (config, requests), csv=csv, plots=plots, out=out, force=force)
     from pimsim.studies.serving.serving_run import load_requests, poisson_requests
 
     arrivals: Sequence[Request]
@@ -128,100 +126,32 @@ def serve(
         )
     else:
         arrivals = poisson_requests(poisson, count, prompt=prompt, output=output, seed=seed)
-    if system is not None:
-        serve_system(system, arrivals, json, csv, plots, out)
-    else:
-        assert loaded is not None  # the file is a config
-        _serve_config(loaded, arrivals, json, csv, plots, out)
+    serve_and_present(kind, server, arrivals, json=json, csv=csv, plots=plots, out=out)
 
 
-def _serve_config(
-    config: Config, arrivals: Sequence[Request], json: bool, csv: Path | None, plots: Path | None, out: Path | None
-) -> None:
-    """Serve requests on one machine, and present the result, also after an interruption."""
-    from pimsim.present.text.serving_report import progress_on_terminal
-    from pimsim.studies.serving.serving_run import ServingInterrupted
-    from pimsim.studies.serving.serving_run import serve as serve_all
+def _system_of(source: str, overrides: Sequence[str]) -> System | None:
+    """Load a system, if a file describes one.
 
-    try:
-        with progress_on_terminal() as progress:
-            result = serve_all(config, arrivals, progress)
-    except ServingInterrupted as interrupted:
-        present_serving(interrupted.result, json, csv, plots, out)
-        end_interrupted(f"{interrupted}; their results are shown and written")
-    except KeyboardInterrupt:
-        end_before_first(len(arrivals))
-    present_serving(result, json, csv, plots, out)
+    Args:
+        source: Path of the file, or what the user typed in its place.
+        overrides: Settings "key=value" of the command line.
+
+    Returns:
+        The system; None if the file is not a system.
+
+    Raises:
+        ConfigError: If it is a system that is not valid.
+    """
+    from pimsim.config.file_recognition import is_system
+
+    if not is_system(source):
+        return None
+    from pimsim.config.system_file import load_system
+
+    return load_system(source, overrides)
 
 
 def _parsed(window: str) -> tuple[float, float | None]:
     from pimsim.importers.request_traces.trace_selection import parse_window
 
     return parse_window(window)
-
-
-def _is_given(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
-
-
-def check_serving_outputs(
-    inputs: Sequence[str | Path | None], *, csv: Path | None, plots: Path | None, out: Path | None = None, force: bool
-) -> None:
-    """Check before the requests are served that the files can be written and destroy nothing.
-
-    Args:
-        inputs: Files that the command reads.
-        csv: File for the table of requests; None means no table.
-        plots: Folder for the plots; None means no plots.
-        out: File for the whole result; None means no such file.
-        force: Whether to replace any existing file.
-
-    Raises:
-        OutputError: If a file cannot be written, or would be lost.
-    """
-    from pimsim.base import output_guard as guard
-
-    outputs = (
-        guard.Output("--csv", csv, guard.table("id,prompt_tokens,output_tokens,")),
-        guard.Output("--out", out, guard.result("pimsim-serving")),
-    )
-    guard.check_outputs(outputs, inputs, force=force)
-    guard.check_plots(plots, ("serving-times", "serving-load", "serving-power"), force=force)
-
-
-def present_serving(result: ServingResult, json: bool, csv: Path | None, plots: Path | None, out: Path | None) -> None:
-    """Write the files that are asked for, then print the result.
-
-    Args:
-        result: Result of serving requests.
-        json: Whether to print JSON instead of tables.
-        csv: File for the table of requests; None means no table.
-        plots: Folder for the plots; None means no plots.
-        out: File for the whole result; None means no such file.
-
-    Raises:
-        OutputError: If a file cannot be written.
-    """
-    from pimsim.base.files import write_text
-    from pimsim.present.formats import json_pieces, to_csv
-
-    if out is not None:
-        from pimsim.studies.serving.serving_store import write_serving
-
-        write_serving(result, out)
-    if csv is not None:
-        write_text(csv, to_csv(result.request_rows()))
-    if plots is not None:
-        from pimsim.present.plots import serving_plots, write_plots
-
-        write_plots(plots, serving_plots(result))
-    if json:
-        for piece in json_pieces(result.json_tree()):
-            typer.echo(piece, nl=False)
-        typer.echo()
-    else:
-        from pimsim.present.text.serving_report import print_serving
-
-        print_serving(result)
-    say_written((csv, "the table of requests"), (plots, "all plots"), (out, "the whole result"), json=json)

@@ -50,18 +50,12 @@ def show(
         for option, value in {"--explain": explain, "--by": by, "--timeline": timeline}.items():
             if value:
                 refuse(f"{option} describes a single run, which {result} is not")
-    if kind == "pimsim-serving":
-        from pimsim.cli.serve import check_serving_outputs, present_serving
-        from pimsim.studies.serving.serving_store import read_serving
+    if kind in ("pimsim-serving", "pimsim-cluster"):
+        from pimsim.cli.served_output import KINDS, check_served_outputs, named, present_served
 
-        check_serving_outputs([result], csv=csv, plots=plots, force=force)
-        present_serving(read_serving(result), json, csv, plots, None)
-    elif kind == "pimsim-cluster":
-        from pimsim.cli.system_serve import check_cluster_outputs, present_cluster
-        from pimsim.studies.cluster.cluster_store import read_cluster
-
-        check_cluster_outputs([result], csv=csv, plots=plots, force=force)
-        present_cluster(read_cluster(result), json, csv, plots, None)
+        served = KINDS[kind]
+        check_served_outputs(served, [result], csv=csv, plots=plots, force=force)
+        present_served(served, named(served.read)(result), json=json, csv=csv, plots=plots)
     elif kind == "pimsim-accuracy":
         from pimsim.cli.accuracy import check_accuracy_outputs, present_accuracy
         from pimsim.studies.accuracy.accuracy_store import read_accuracy

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from pimsim.cli.served_output import KINDS, named
 from pimsim.studies.cluster.cluster_store import read_cluster
 from tests.support.closeness import near
 from tests.support.command_line import assert_refused, pimsim
@@ -107,3 +109,9 @@ def test_machines_that_divide_each_layer_are_shown_with_their_link(tmp_path: Pat
     assert [row.get("machine", row.get("link")) for row in rows] == ["attention", "projections", "link"]
     assert sum(row["energy_j"] for row in rows) == near(tree["summary"]["total_energy_j"])
     assert tree["summary"]["link_bytes"] == tree["links"][0]["bytes"] > 0
+
+
+def test_each_kind_names_functions_that_exist() -> None:
+    for kind in KINDS.values():
+        for field in fields(kind)[2:]:
+            assert callable(named(getattr(kind, field.name))), field.name
