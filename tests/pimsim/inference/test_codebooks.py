@@ -38,6 +38,18 @@ def test_clusters_are_found() -> None:
     assert np.abs(found.values).max() == 127
 
 
+def test_a_centroid_is_the_mean_of_the_keys_nearest_to_it() -> None:
+    """A fixed point of Lloyd's algorithm, which more than enough iterations reach."""
+    keys = np.random.default_rng(1).normal(size=(1, 1, 64, 4)).astype(np.float32)
+    found = train_codebooks(keys, CodebookFormat(2, 4, 8, 8, iterations=100))
+    for part in range(2):
+        pieces = keys[0, 0, :, 2 * part : 2 * part + 2]
+        centroids = found.values[0, 0, part] * found.steps[0, 0]
+        nearest = np.square(pieces[:, None] - centroids).sum(axis=2).argmin(axis=1)
+        means = np.array([pieces[nearest == each].mean(axis=0) for each in range(4)])
+        assert np.abs(means - centroids).max() < 3 * found.steps[0, 0]  # a key between two may have changed sides
+
+
 def test_the_seed_decides() -> None:
     keys = sample()
     again, other = train_codebooks(keys, FORM), train_codebooks(keys, CodebookFormat(2, 4, 8, 8, seed=1))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from pimsim import load_config
+from pimsim.inference import Decoder, ExactProjector
 from pimsim.inference.codebooks import CodebookFormat
 from pimsim.inference.kept_entries import Selection
 from pimsim.studies.accuracy.evaluation import ProgressTotal, inputs_of, reference_of
-from pimsim.studies.accuracy.key_codebooks import selection_notes, selection_of
+from pimsim.studies.accuracy.key_codebooks import make_chooser, selection_notes, selection_of
+from tests.support.networks import random_network
 
 
 def exact_nats(config: str, *prediction: str) -> float:
@@ -23,6 +27,21 @@ def test_the_config_says_what_is_kept() -> None:
     (note,) = selection_notes(selection_of(hardsea))
     assert note.startswith("each token attends to 0.225 of the entries it sees, chosen by 8 codes of 16 centroids")
     assert not [*selection_notes(None)]
+
+
+def test_codebooks_are_made_from_keys_as_numbers() -> None:
+    """Of 127 codes of steps far below 1, no centroid is larger than the largest key."""
+    network = random_network("llama")
+    decoder, tokens = Decoder(network, ExactProjector(network)), np.arange(40)
+    selection = Selection(0.5, codebooks=CodebookFormat(2, 4))
+    codebooks = make_chooser(selection, decoder, [tokens[:20], tokens[20:]]).codebooks
+    assert codebooks is not None
+    cache = decoder.cache()
+    decoder.prefill(tokens[:20], cache)
+    keys, _ = cache.read(0, 20)
+    largest = np.abs(keys.values * keys.steps[..., None]).max()
+    assert 0.1 * largest < np.abs(codebooks.values[0] * codebooks.steps[0, :, None, None, None]).max() < 2 * largest
+    assert make_chooser(Selection(1.0), decoder, []).codebooks is None
 
 
 def test_fewer_entries_cost_likelihood_and_all_of_them_cost_none() -> None:

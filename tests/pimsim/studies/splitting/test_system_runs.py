@@ -41,6 +41,7 @@ def test_a_group_of_cached_tokens_is_quantised_where_the_cache_is() -> None:
     [
         ("pim-llm-near-memory", ("leakage_gating=idle_gated",)),  # powers the banks that its units read
         ("pim-llm-sram-attention", ("machine.sram_cim.macros=8", "machine.sram_cim.swap_macros=2")),
+        ("hardsea", ("machine.prediction.code_memory_bytes=1000",)),
     ],
 )
 def test_attention_where_the_cache_lies_costs_as_much_as_on_one_machine(
