@@ -4,7 +4,7 @@ An *item* occupies one column of a bank: a product of a matmul, or an element of
 its bank, as the dataflow of TransPIM; `layers` spreads the items of each op evenly over all banks.
 
 Reference:
-    docs/baselines.md, eq. (T1) to (T5). Zhou et al., "TransPIM: A Memory-based Acceleration via Software-Hardware
+    docs/baselines.md, eq. (4) to (8). Zhou et al., "TransPIM: A Memory-based Acceleration via Software-Hardware
     Co-Design for Transformer", HPCA 2022.
 """
 
@@ -28,6 +28,9 @@ class Part(NamedTuple):
     banks: int
 
 
+_NONE = Part(0, 0)
+
+
 class Passing(NamedTuple):
     """Data that pass from bank to bank.
 
@@ -45,7 +48,7 @@ class Passing(NamedTuple):
 
 
 class Function(NamedTuple):
-    """Work per element of an op that is no matmul: products, sums of two, and sums over a whole vector."""
+    """Work per element of an op that is not a matmul: products, sums of two, and sums over a whole vector."""
 
     products: int
     additions: int
@@ -90,7 +93,7 @@ class BankWork:
     passing: tuple[Passing, ...] = ()
     layout_vectors: int = 0
     moved_bits: int = 0
-    stored_bytes: Part = Part(0, 0)
+    stored_bytes: Part = _NONE
     bits: tuple[int, int] = (8, 8)
     function: Function | None = None
     length: int = 1
@@ -163,7 +166,7 @@ def _vectors(share: OpShare) -> int:
 
 
 def _used_once(share: OpShare) -> bool:
-    """Whether each matrix, such as that of an expert, has one vector."""
+    """Return whether each matrix, such as that of an expert, has one vector."""
     return share.loads[0][0] == 1
 
 
@@ -179,7 +182,7 @@ def _product_work(share: OpShare, parts: tuple[Part, ...]) -> BankWork:
 
 
 def _spread(config: TransPimConfig, banks: int, share: OpShare) -> BankWork:
-    """Spread the sums of a matmul over all banks, to which both factors of their products are moved.
+    """Return the sums of a matmul spread over all banks, to which both factors of their products are moved.
 
     Weights stay in place if each is used once, or if every bank has all of them.
     """
@@ -190,7 +193,7 @@ def _spread(config: TransPimConfig, banks: int, share: OpShare) -> BankWork:
 
 
 def _projection(config: TransPimConfig, banks: int, share: OpShare) -> BankWork:
-    """Keep each token in its bank, or in a group of banks that share its outputs; weights pass all of them."""
+    """Return each token in its bank, or in a group of banks that share its outputs; weights pass all of them."""
     tokens, outputs, inputs = _vectors(share), share.outputs, share.inputs
     group = banks // tokens if config.idle_banks == "split" else 1
     if group <= 1:
@@ -208,7 +211,7 @@ def _projection(config: TransPimConfig, banks: int, share: OpShare) -> BankWork:
 
 
 def _attention(config: TransPimConfig, banks: int, share: OpShare) -> BankWork:
-    """Keep queries in their banks while keys or values pass; a single query goes to the banks of its cache instead."""
+    """Return queries in their banks, by which keys or values pass; a single query goes to the banks of its cache."""
     if share.queries == 1:
         return _decode_attention(banks, share)
     tokens, sequences = share.queries * share.sequences, share.sequences
@@ -226,7 +229,7 @@ def _attention(config: TransPimConfig, banks: int, share: OpShare) -> BankWork:
 
 
 def _decode_attention(banks: int, share: OpShare) -> BankWork:
-    """Multiply one query per sequence where the cached entries lie, and gather scores or sums."""
+    """Return one query per sequence where the cached entries lie; scores or sums are gathered."""
     sequences = share.sequences
     scores = share.kind == "scores"
     entries, per_head = (share.outputs, share.inputs) if scores else (share.inputs, share.outputs)
@@ -241,14 +244,14 @@ def _decode_attention(banks: int, share: OpShare) -> BankWork:
     sums_bytes = ceil_div((per_entry + heads) * SUM_BITS, 8)  # of values and of the exponentials
     back = ceil_div(share.output_bytes, sequences) if scores else sums_bytes
     # The query goes to all banks, and all of them add to the sums; scores go to the banks of their rows, and back.
-    passing = (Passing(to_banks, ring, sequences, scores), Passing(back, ring, sequences, not scores))
-    passing = passing if ring > 1 else ()
+    both = (Passing(to_banks, ring, sequences, scores), Passing(back, ring, sequences, not scores))
+    passing = both if ring > 1 else ()
     rounds = 1 if ring > 1 else ceil_div(sequences, banks)
     return replace(_product_work(share, parts), passing=passing, layout_vectors=rounds)
 
 
 def _function(config: TransPimConfig, banks: int, share: OpShare) -> BankWork:
-    """Compute whole vectors in their banks; with `layers` elements are spread, and their operands moved, too."""
+    """Return whole vectors in their banks; with `layers` their operands are moved there first."""
     vectors, bits = max(1, share.vectors), config.function_bits
     known = FUNCTIONS.get(share.label) or FUNCTIONS.get(share.kind)
     if share.kind in ("evict", "accumulate"):

@@ -6,7 +6,7 @@ a table. With ADCs it says the products themselves. The lanes add, for each cach
 its key select, and a second pass keeps the entries with the largest sums.
 
 Reference:
-    docs/baselines.md, "HARDSEA". Product quantisation: Jegou et al., IEEE TPAMI 33(1), 2011.
+    docs/baselines.md, eq. (16) and (17). Product quantisation: Jegou et al., IEEE TPAMI 33(1), 2011.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ of a function) in each column of the computing rows of a bank. The banks work in
 decides the time of an op.
 
 Reference:
-    docs/baselines.md, eq. (T1) to (T12). Zhou et al., "TransPIM: A Memory-based Acceleration via Software-Hardware
+    docs/baselines.md, eq. (4) to (15). Zhou et al., "TransPIM: A Memory-based Acceleration via Software-Hardware
     Co-Design for Transformer", HPCA 2022.
 """
 
@@ -54,11 +54,16 @@ class TransPim(SingleUnit):
         return self.memory.config.channels * self.dram.pseudo_channels * self.banks_per_bus
 
     @property
+    def buses(self) -> int:
+        """(Pseudo-)channels of the whole memory."""
+        return self.banks // self.banks_per_bus
+
+    @property
     def lanes(self) -> int:
         """Items of a round: columns of the rows of a bank that compute at the same time.
 
         Reference:
-            docs/baselines.md, eq. (T6).
+            docs/baselines.md, eq. (9).
         """
         return 8 * self.dram.row_bytes * self.config.rows_at_once
 
@@ -72,7 +77,7 @@ class TransPim(SingleUnit):
         """Time of a command AAP in every bank: tRC, or what tRRD and tFAW need for the activations of all banks.
 
         Reference:
-            docs/baselines.md, eq. (T7).
+            docs/baselines.md, eq. (10).
         """
         rows = AAP_ACTIVATIONS * self.banks_per_bus * self.config.rows_at_once
         return self.commands.stream_s(rows, 1, 0, 0.0) * self.commands.refresh_factor
@@ -100,7 +105,7 @@ class TransPim(SingleUnit):
         """Multiplications and additions of 8 bits per second of all banks, without sums and movement.
 
         Reference:
-            docs/baselines.md, eq. (T8).
+            docs/baselines.md, eq. (11).
         """
         return 2 * self.banks * self.lanes / (64 * self.config.aap_per_full_add * self.aap_s)
 
@@ -168,7 +173,7 @@ class TransPim(SingleUnit):
             Latency in picoseconds.
 
         Reference:
-            docs/baselines.md, eq. (T12).
+            docs/baselines.md, eq. (15).
         """
         work = self.work_of(share)
         before_ps = sum(self._passing_ps(each) for each in work.passing) + self._stored_ps(work) + self._layout_ps(work)
@@ -180,18 +185,16 @@ class TransPim(SingleUnit):
         return before_ps + sum((rounds - 1) * time(work, self.lanes) + time(work, last) for time in times)
 
     def _passing_ps(self, passing: Passing) -> int:
-        """Return the time in which data pass all banks of a ring, as a pipeline of bursts; eq. (T9)."""
+        """Return the time in which data pass all banks of a ring, as a pipeline of bursts; eq. (12)."""
         if not passing.size_bytes:
             return 0
         bursts, dram = ceil_div(passing.size_bytes, self.dram.burst_bytes), self.dram
-        if passing.banks == 1:  # into one bank from elsewhere, over the bus that all of them share
-            receivers = min(self.banks_per_bus, max(1, ceil_div(passing.rings, self.banks // self.banks_per_bus)))
-            return to_ps(bursts * 2 * receivers * dram.burst_s)
-        if self.config.broadcast == "links":
+        if passing.banks > 1 and self.config.broadcast == "links":
             return to_ps((bursts + passing.banks - 2) * self.config.ring_transfers * self.column_s)
-        # Each bus has one read and a write per bank, also of several rings that share it.
-        writes = min(passing.banks * passing.rings, self.banks_per_bus) if passing.to_all else 1
-        return to_ps(bursts * (1 + writes) * dram.burst_s)
+        # A bus has a read and a write per bank for each of the rings that share it.
+        sharing = 1 if passing.banks >= self.banks_per_bus else ceil_div(passing.rings, self.buses)
+        writes = min(passing.banks, self.banks_per_bus) if passing.to_all else 1
+        return to_ps(bursts * sharing * (1 + writes) * dram.burst_s)
 
     def _passing(self, passing: Passing) -> Step:
         received = passing.rings * (passing.banks if passing.to_all else 1)
@@ -227,7 +230,7 @@ class TransPim(SingleUnit):
         return ceil_div(self.lanes * work.bits[0], 8 * self.dram.burst_bytes)
 
     def _layout_ps(self, work: BankWork) -> int:
-        """Return the time in which every bank lays out its operand vectors, row by row; eq. (T10)."""
+        """Return the time in which every bank lays out its operand vectors, row by row; eq. (13)."""
         columns = self._layout_columns(work)
         per_row = self.dram.row_bytes // self.dram.burst_bytes
         return to_ps(work.layout_vectors * ceil_div(columns, per_row) * self.row_s(per_row)) if columns else 0
@@ -239,12 +242,12 @@ class TransPim(SingleUnit):
         return self._named({"activate": rows * written, "column_bit": 8 * self.dram.burst_bytes * columns * written})
 
     def _moved_ps(self, work: BankWork, items: int) -> int:
-        """Return the time in which the banks of a bus receive the operands of a round in turn; eq. (T11)."""
+        """Return the time in which the banks of a bus receive the operands of a round in turn; eq. (14)."""
         used = sum(part.banks for part in work.parts)
         if self.config.operand_path == "host":
             return to_ps(2 * used * ceil_div(items * work.moved_bits, 8) / self.config.host_bandwidth_bytes_per_s)
         bursts = ceil_div(items * work.moved_bits, 8 * self.dram.burst_bytes)
-        sharing = min(self.banks_per_bus, ceil_div(used, self.banks // self.banks_per_bus))
+        sharing = min(self.banks_per_bus, ceil_div(used, self.buses))
         return to_ps(bursts * 2 * sharing * self.dram.burst_s)
 
     def _computed_ps(self, work: BankWork, items: int) -> int:

@@ -213,5 +213,6 @@ NOT_VARIED = (
     "machine.memory.dram",  # null in some bases and a part's table in others
     "machine.crossbar",  # null in the bases of TPU-LLM
     "machine.mesh",
+    "machine.roofline",  # null in all bases but one, where its keys are varied
     "machine.crossbar.pair.noise",  # numbers without bounds; noise has no effect on time and energy
 )

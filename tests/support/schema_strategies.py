@@ -32,6 +32,7 @@ BASES: tuple[tuple[str, ...], ...] = (
     ("defaults", "circuits-130nm"),
     ("pim-llm", "memory-lpddr5-timing"),
     ("tpu-llm", "memory-hbm2-timing"),
+    ("a100-80gb",),
 )
 """Shipped configs, each with presets on top of it."""
 

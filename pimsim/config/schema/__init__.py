@@ -114,7 +114,7 @@ __all__ = [
     "SystolicConfig",
     "TileBufferConfig",
     "TileDigitalConfig",
-    "VectorConfig",
     "TransPimConfig",
+    "VectorConfig",
     "WorkloadConfig",
 ]

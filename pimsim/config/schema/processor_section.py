@@ -43,7 +43,7 @@ def machine_problems(machine: Any) -> Iterator[str]:
     if machine.chips.count > 1:
         yield f"{given[0]} is one processor: chips.count must be 1"
     if machine.transpim is not None and machine.memory.dram is None:
-        yield "transpim computes in the banks of the memory: memory.dram must be a timing table, as of memory-hbm2-timing"
+        yield "transpim computes in banks of the memory: memory.dram must be a timing table, as of memory-hbm2-timing"
     if machine.memory.interfaces is not None:
         yield f"{given[0]} has one path to its memory: memory.interfaces must be null"
 

@@ -13,9 +13,9 @@ class TransPimConfig(Section):
     """DRAM whose banks compute every op of a model (Zhou et al., HPCA 2022; docs/baselines.md)."""
 
     mapping: Literal["tokens", "layers"] = Field(
-        description="what is divided over the banks. tokens: each bank keeps its tokens through all layers, and weights "
-        "and keys pass by it; layers: the products of each op are spread over all banks, to which their operands are "
-        "moved before each op"
+        description="what is divided over the banks. tokens: each bank keeps its tokens through all layers, and "
+        "weights and keys pass by it; layers: the products of each op are spread over all banks, to which their "
+        "operands are moved before each op"
     )
     units: Literal["hybrid", "in_memory", "near_bank"] = Field(
         description="what computes. hybrid: products in the cells, sums in the auxiliary unit of the bank; in_memory: "
@@ -53,8 +53,8 @@ class TransPimConfig(Section):
     aap_per_full_add: int = Field(
         ge=1,
         le=64,
-        description="commands AAP (activate, activate, precharge) per addition of one bit in every column. A product of "
-        "a and b bits takes a b of these additions, a sum of n bits takes n",
+        description="commands AAP (activate, activate, precharge) per addition of one bit in every column. A product "
+        "of a and b bits takes a b of these additions, a sum of n bits takes n",
     )
     acus_per_bank: int = Field(ge=1, le=64, description="auxiliary compute units (ACU) of a bank that work at a time")
     trees: int = Field(ge=1, le=64, description="bit-serial adder trees of an ACU")

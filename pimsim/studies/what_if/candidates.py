@@ -261,6 +261,7 @@ CANDIDATES: tuple[Candidate, ...] = (
     Candidate(f"{_CROSSBAR}.pes_per_tile", DOUBLE),
     Candidate(f"{_CROSSBAR}.banks", HALF),
     Candidate(f"{_NETWORK}.rows", HALF),
+    Candidate("machine.roofline.overhead_s", HALF, ("processor",)),
     # Mapping
     Candidate("mapping.masked_folds", instead_of("computed", "skipped"), (*_SYSTOLIC, "vector")),
     Candidate(

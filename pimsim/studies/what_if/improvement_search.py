@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pimsim.base.errors import PimsimError
+from pimsim.config.ineffective_keys import ineffective_keys
 from pimsim.config.schema import Config
 from pimsim.engine import Memo
 from pimsim.hardware.machine import build_machine
@@ -101,7 +102,10 @@ class _Search:
 
     def _prepare(self) -> Iterator[_Prepared]:
         tree = self.base.model_dump()
+        alone = self.base.machine.processor is not None  # then keys of the other components change nothing
         for candidate in CANDIDATES:
+            if alone and ineffective_keys(self.base, (candidate.key,)):
+                continue
             try:
                 changes = candidate.changes(tree)
                 if changes:

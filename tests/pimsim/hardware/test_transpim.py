@@ -166,3 +166,33 @@ def test_area_and_leakage_count_every_bank() -> None:
     acus, buffers = processor.areas()
     assert (acus.count, buffers.count) == (16 * 2048, 2048)
     assert processor.leakage_w() == near(2048 * 2e-6)
+
+
+def test_norm_by_hand() -> None:
+    """One vector in one bank: 3 products of 16 x 16 bits and 3 sums of 16 bits, then two sums over 1,024 columns.
+
+    816 additions of a bit are 5,712 AAP; each sum over the vector opens a row for each of 16 bits.
+    """
+    share = OpShare("norm", "layernorm", vectors=1, elements=1024, operands=1, size=1024)
+    processor, row_ps = VARIANTS["tokens"], 48e3 * 3900 / 3640
+    assert processor.latency_ps(share) == round(5712 * row_ps) + round(2 * 16 * row_ps)
+    counts = naive_schedule.action_counts(naive_schedule.replay(processor.work(share))[1])
+    assert counts == {
+        "transpim.activate": 2 * 5712 + 2 * 16,
+        "transpim.column_bit": 2 * 16 * 1024,
+        "transpim.tree_bit": 2 * 16 * 1024,
+    }
+
+
+def test_scores_of_a_decode_step_by_hand() -> None:
+    """4,096 entries on 2,048 banks: 2 of 12 heads of 64 elements each, which are 1,536 products in 2 groups of columns.
+
+    The query of 768 bytes passes all banks, 24 bursts; 4 x 12 x 4,096 bytes of scores go back to their rows.
+    """
+    share, processor, refreshed = attention("scores", 1, 4096, 12, 1), VARIANTS["tokens"], 3900 / 3640
+    assert [tuple(part) for part in processor.work_of(share).parts] == [(1536, 2048)]
+    ring_ps = 9000 * (24 + 2046) + 9000 * (4 * 12 * 4096 // 32 + 2046)
+    rows_ps = round(8 * 127e3 * refreshed) + round(448 * 48e3 * refreshed) + round(2 * 16 * 48e3 * refreshed)
+    assert processor.latency_ps(share) == ring_ps + rows_ps
+    counts = naive_schedule.action_counts(naive_schedule.replay(processor.work(share))[1])
+    assert counts["transpim.link_bit"] == 8 * 768 * 2047 + 8 * 4 * 12 * 4096 * 1024

@@ -33,7 +33,7 @@ STACKS = 8
 DIES = 8
 """DRAM dies of a stack of 8 GiB, each of 8 Gb."""
 DIE_M2 = 91.99e-6
-"""Area of such a die: 7.75 mm x 11.87 mm, Sohn et al., "A 1.2 V 20 nm 307 GB/s HBM DRAM", JSSC 2017, read second-hand."""
+"""Area of such a die: 7.75 mm x 11.87 mm, Sohn et al., "A 1.2 V 20 nm 307 GB/s HBM DRAM", JSSC 2017, second-hand."""
 
 
 @cache

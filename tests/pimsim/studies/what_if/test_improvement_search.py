@@ -191,3 +191,15 @@ def test_a_buffer_that_holds_fewer_activations_is_not_proposed() -> None:
         texts = [each.text for each in found.tried]
         assert any(text.startswith("machine.sram.capacity_bytes 2 MiB -> 1 MiB") for text in texts) == proposed
         assert found.spilling == (not proposed)
+
+
+def test_a_machine_of_one_processor_gets_no_changes_of_other_components() -> None:
+    """With half the overhead, a decode step is shorter by half an overhead for each kernel of the layers and the head.
+
+    GPT-2 small has 12 layers with q, k, v, o, two matrices of the FFN, and one kernel of attention.
+    """
+    result = simulate(load_config("a100-80gb", SMALL))
+    found = find_improvements(result, limit=LIMIT)
+    assert not any(each.text.startswith(("machine.systolic", "machine.sram", "machine.vector")) for each in found.tried)
+    faster = tried_of(found, "machine.roofline.overhead_s")
+    assert faster.figures.latency_ps == result.latency_ps - (12 * 7 + 1) * 4_850_000
