@@ -47,7 +47,7 @@ class TransPimConfig(Section):
         description="staggered: tRRD and tFAW of the memory limit the activations of all banks of a (pseudo-)channel; "
         "all_banks: one command activates a row in each bank, which needs a supply that carries the current"
     )
-    rows_at_once: int = Field(
+    computing_rows: int = Field(
         ge=1, le=64, description="rows of a bank, in different subarrays, whose columns compute at the same time"
     )
     aap_per_full_add: int = Field(
