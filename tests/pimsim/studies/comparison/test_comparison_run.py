@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pimsim import Design, compare, compare_ranges, generate, load_config, load_weights, run_ranges, simulate
@@ -216,6 +217,13 @@ def test_configs_mappings_files_and_results_are_designs(tmp_path: Path) -> None:
         )
     ]
     assert [row.latency_s for row in result.rows] == expected
+
+
+def test_a_single_model_and_context_and_integers_of_numpy_are_taken() -> None:
+    single = compare(["pim-llm", "tpu-llm"], models="gpt2-small", contexts=64)
+    several = compare(["pim-llm", "tpu-llm"], models=["gpt2-small"], contexts=list(np.array([64])))
+    assert plain(single) == plain(several)
+    assert [row.where for row in single.rows] == ["gpt2-small at 64"] * 2
 
 
 def test_a_trace_that_all_designs_have_is_the_workload() -> None:
