@@ -22,6 +22,7 @@ from pimsim.studies.comparison.comparison_result import ComparisonResult
 from pimsim.studies.comparison.comparison_rows import MEASURES
 from pimsim.studies.comparison.comparison_run import ComparisonInterrupted
 from tests.support.closeness import near
+from tests.support.counts import DEEP
 
 DESIGNS = ("pim-llm", "tpu-llm", "pim-llm-near-memory", "pim-llm-sram-attention", "pim-llm-published")
 SUMMARY = ("latency_s", "energy_j", "tokens_per_s", "tokens_per_j", "power_w", "kv_cache_bytes", "memory_read_bytes")
@@ -108,6 +109,7 @@ def test_a_design_that_is_too_small_has_rows_with_the_reason() -> None:
 
 
 @pytest.mark.deep
+@pytest.mark.skipif(not DEEP, reason="in make test-deep only: it starts processes")
 @pytest.mark.timeout(300)
 def test_any_number_of_workers_gives_the_same() -> None:
     given: dict[str, Any] = {"models": ["gpt2-small"], "contexts": [64, 256], "ranges": True, "samples": 40}
