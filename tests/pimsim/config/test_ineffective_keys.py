@@ -34,6 +34,13 @@ PROCESSOR = {
     MESH: None,
     "machine.roofline": load_config("a100-80gb").machine.model_dump()["roofline"],
 }
+TOM, CENT = (load_config(name).machine.model_dump() for name in ("tom", "cent"))
+ROM = PROCESSOR | {"machine.roofline": None, "machine.rom": TOM["rom"] | {"cache_tokens": 0}}
+DRAM_PIM = PROCESSOR | {
+    "machine.roofline": None,
+    "machine.memory": CENT["memory"],
+    "machine.dram_pim": CENT["dram_pim"] | {"score_transfers": 0},
+}
 CHARGED = LINES | {"word_end_f": 1e-15, "bit_end_f": 1e-15}
 SITUATIONS: tuple[Mapping[str, Any], ...] = (
     {"workload.trace": "gpt2-medium-decode-128"},
@@ -53,6 +60,8 @@ SITUATIONS: tuple[Mapping[str, Any], ...] = (
     {"machine.kv_tiers": [{"preset": "ssd"}], "schedule": "dataflow"},
     {"machine.kv_tiers": [{"preset": "sram"}, {"preset": "ssd"}], "workload.phase": "prefill"},
     PROCESSOR,
+    ROM,
+    DRAM_PIM,
 )
 """Settings on top of pim-llm; together they make every rule give a reason."""
 VALUES: Mapping[str, Any] = {
