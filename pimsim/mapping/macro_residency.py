@@ -9,6 +9,7 @@ from pimsim.base.errors import CapacityError, WorkloadInputError
 from pimsim.config.schema import Config
 from pimsim.hardware.component import ceil_div
 from pimsim.hardware.sram_cim import SramCim
+from pimsim.mapping.element_notes import element_notes
 from pimsim.mapping.kv_in_place import attention_unit, check_in_place, element_bytes, is_expanded
 from pimsim.mapping.tile_plan import TilePlan
 from workloads.latent_ops import LatentScores, LatentValues
@@ -165,7 +166,7 @@ def prompt_notes(config: Config) -> tuple[str, ...]:
 
 
 def attention_notes(config: Config, trace: Trace, plan: TilePlan) -> Iterator[str]:
-    """Say what of a run's attention the unit of `mapping.attention` does not compute, and what the macros hold.
+    """Say what the unit of `mapping.attention` does not compute, with which elements, and what the macros hold.
 
     Args:
         config: The config.
@@ -184,6 +185,7 @@ def attention_notes(config: Config, trace: Trace, plan: TilePlan) -> Iterator[st
             f"mapping.attention={unit} is for entries of the cache: with workload.mla=expanded, keys and values that "
             "are computed from latents in each pass are multiplied on the systolic array"
         )
+    yield from element_notes(config, trace)
     macros = macro_residencies(config, trace, plan)
     needed, kept = (sum(getattr(each, name) for each in macros) for name in ("needed", "kept"))
     if kept < needed:
