@@ -46,8 +46,9 @@ def test_a_swapped_layer_is_written_before_each_use(case: tuple[Config, Trace]) 
     assert result.provision.load_counts.get("programming.cell_write", 0) == cells * stays
     assert result.provision.layers == sum(bool(layer.matrices) for layer in layers)
     assert result.provision.layers_swapped == sum(layer.swapped and bool(layer.matrices) for layer in layers)
-    ternary = config.machine.crossbar.pair.encoding.weights == "ternary"
-    each_bits = Fraction(str(config.mapping.ternary_storage_bits)) if ternary else Fraction(1)
+    alphabet = config.machine.crossbar.pair.encoding.weights
+    ternary = Fraction(str(config.mapping.ternary_storage_bits))
+    each_bits = {"binary": Fraction(1), "ternary": ternary}.get(alphabet) or Fraction(alphabet.removeprefix("int"))
     packed_bits = [
         8 * math.ceil(m.grid.in_features * m.grid.out_features * each_bits / 8)
         for layer in layers if layer.swapped for m in layer.matrices.values()
