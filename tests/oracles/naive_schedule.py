@@ -81,6 +81,7 @@ def longest_path_ps(program: Program) -> int:
     """
     needs: list[list[int]] = []
     durations: list[int] = []
+    known_ps: dict[object, int] = {}  # equal layers repeat the same work, whose replay does not depend on its start
     before: list[int] = []
     for block in repetitions(program):
         number_of: dict[str, list[int]] = {BLOCK_INPUT: before}
@@ -90,7 +91,10 @@ def longest_path_ps(program: Program) -> int:
                 needs.append([each for name in assignment.constraints.after for each in number_of[name]])
                 number_of[assignment.name] = [len(durations)]
                 number_of[task.name] += [len(durations)]
-                durations.append(replay(assignment.work())[0])
+                key = assignment.component.name, assignment.share, assignment.stream
+                if key not in known_ps:
+                    known_ps[key] = replay(assignment.work())[0]
+                durations.append(known_ps[key])
         before = number_of[block.tasks[-1].name]
 
     @cache
