@@ -11,11 +11,7 @@ from tests.support.closeness import near
 
 LAST = 191
 JAGGED = 31
-<<<<<<< HEAD
-"""A prime, which is not a period of a fit: n^2 modulo it has no form that a fit finds."""
-=======
 """A prime: no fit finds a form in n^2 modulo it, since the periods that are tried are 1, 2 and 4."""
->>>>>>> fin18
 
 
 class Kept(NamedTuple):
