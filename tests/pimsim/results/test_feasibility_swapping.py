@@ -31,6 +31,13 @@ from tests.support.closeness import near
 from workloads.trace import Trace
 
 
+def bits_of_a_weight(config: Config) -> Fraction:
+    """Bits of a weight in memory, docs/model.md, eq. (48)."""
+    assert config.machine.crossbar
+    stated = {"binary": "1", "unit": "1", "ternary": str(config.mapping.ternary_storage_bits), "int2": "2"}
+    return Fraction(stated[config.machine.crossbar.pair.encoding.weights])
+
+
 @given(case=swapping_runs())
 def test_a_swapped_layer_is_written_before_each_use(case: tuple[Config, Trace]) -> None:
     """Cells, bits and wear by formula, from the weights of the layers that do not stay."""
@@ -46,8 +53,7 @@ def test_a_swapped_layer_is_written_before_each_use(case: tuple[Config, Trace]) 
     assert result.provision.load_counts.get("programming.cell_write", 0) == cells * stays
     assert result.provision.layers == sum(bool(layer.matrices) for layer in layers)
     assert result.provision.layers_swapped == sum(layer.swapped and bool(layer.matrices) for layer in layers)
-    ternary = config.machine.crossbar.pair.encoding.weights == "ternary"
-    each_bits = Fraction(str(config.mapping.ternary_storage_bits)) if ternary else Fraction(1)
+    each_bits = bits_of_a_weight(config)
     packed_bits = [
         8 * math.ceil(m.grid.in_features * m.grid.out_features * each_bits / 8)
         for layer in layers if layer.swapped for m in layer.matrices.values()
@@ -155,6 +161,17 @@ def test_twelve_layers_on_chips_for_three_by_hand() -> None:
     assert swap.latency_ps == whole_ps + 4 * pulses_ps + 2 * 4 * square_ps + 6 * 10_000
     # Loading the two that stay, each from its own chip's memory.
     assert result.weight_load_ps == 2 * whole_ps
+
+
+@pytest.mark.parametrize(("weights", "bits"), [("binary", 1), ("ternary", 2), ("int2", 2), ("int4", 4)])
+def test_a_swapped_layer_is_read_with_the_bits_of_its_alphabet(weights: str, bits: int) -> None:
+    """A layer of GPT-2 small, 7,077,888 weights, packed without padding. The chip has no room for twelve."""
+    overrides = ["workload.model=gpt2-small", "mapping.provisioning=swap"]
+    overrides += ["machine.mesh.rows=10", "machine.mesh.columns=10"]
+    config = load_config({}, [*overrides, f"machine.crossbar.pair.encoding.weights={weights}"])
+    assert config.mapping.ternary_storage_bits == 2
+    swap = next(op for op in simulate(config).ops if op.name == SWAP)
+    assert swap.counts["memory.read_bit"] == bits * 12 * 768 * 768
 
 
 def test_a_layer_that_no_chip_holds_cannot_be_swapped() -> None:
