@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pimsim import load_config, simulate
@@ -28,6 +28,7 @@ from tests.pimsim.results.tight_machines import (
     swapping_runs,
 )
 from tests.support.closeness import near
+from tests.support.counts import MACHINES, scaled
 from workloads.trace import Trace
 
 
@@ -38,6 +39,7 @@ def bits_of_a_weight(config: Config) -> Fraction:
     return Fraction(stated[config.machine.crossbar.pair.encoding.weights])
 
 
+@settings(max_examples=MACHINES)
 @given(case=swapping_runs())
 def test_a_swapped_layer_is_written_before_each_use(case: tuple[Config, Trace]) -> None:
     """Cells, bits and wear by formula, from the weights of the layers that do not stay."""
@@ -74,6 +76,7 @@ def test_a_swapped_layer_is_written_before_each_use(case: tuple[Config, Trace]) 
         assert (feasibility.lifetime_tokens, feasibility.lifetime_s, feasibility.lifetime_days) == (None, None, None)
 
 
+@settings(max_examples=scaled(9, 500))
 @given(case=swapping_runs())
 def test_closed_form_is_the_engine_s_and_nothing_overlaps_in_series(case: tuple[Config, Trace]) -> None:
     config, trace = case
@@ -93,6 +96,7 @@ def test_closed_form_is_the_engine_s_and_nothing_overlaps_in_series(case: tuple[
     assert flow.counts == serial.counts
 
 
+@settings(max_examples=MACHINES)
 @given(case=swapping_runs())
 def test_layers_take_turns_in_the_region(case: tuple[Config, Trace]) -> None:
     config, trace = case
@@ -118,6 +122,7 @@ def test_layers_take_turns_in_the_region(case: tuple[Config, Trace]) -> None:
     assert all(here[1] <= there[0] for here, there in pairwise(turns))
 
 
+@settings(max_examples=MACHINES)
 @given(case=model_runs(), schedule=st.sampled_from(SCHEDULES))
 def test_with_room_for_all_layers_swapping_is_whole_model(case: tuple[Config, Trace], schedule: str) -> None:
     config, trace = changed(case[0], schedule=schedule), case[1]
@@ -126,6 +131,7 @@ def test_with_room_for_all_layers_swapping_is_whole_model(case: tuple[Config, Tr
     assert (whole.activities, whole.profiles, whole.provision) == (swap.activities, swap.profiles, swap.provision)
 
 
+@settings(max_examples=MACHINES)
 @given(case=model_runs())
 def test_swapping_adds_work_and_takes_none_away(case: tuple[Config, Trace]) -> None:
     """But for hops on the mesh: a layer may take its turn nearer to the port than it would stay."""
