@@ -23,7 +23,7 @@ from pimsim.steps.step_tree import event_count, expanded
 from tests.oracles import naive_causal, naive_schedule, naive_tiles
 from tests.support import strategies, trace_strategies, trees
 from tests.support.closeness import near
-from tests.support.counts import MACHINES
+from tests.support.counts import MACHINES, scaled
 from tests.support.programs import program_of
 from workloads.decoder_ops import decode_step
 from workloads.kv_cache import CODES_WITHOUT_SCALES, KvCacheSpec
@@ -114,7 +114,7 @@ def test_ungrouped_run_is_the_replay(run: tuple[Config, Trace]) -> None:
     }
 
 
-@settings(max_examples=MACHINES)
+@settings(max_examples=scaled(9, 600))
 @given(run=strategies.runs())
 def test_energies_add_up(run: tuple[Config, Trace]) -> None:
     config, trace = run

@@ -42,7 +42,7 @@ def serially(config: Config, trace: Trace) -> RunResult:
     return simulate(config.model_copy(update={"schedule": "serial"}), trace)
 
 
-@settings(max_examples=scaled(12, 1_500))
+@settings(max_examples=scaled(12, 1_000))
 @given(case=flow_runs())
 def test_any_machine_and_model(case: tuple[Config, Trace]) -> None:
     config, trace = case
