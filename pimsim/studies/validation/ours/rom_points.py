@@ -20,7 +20,7 @@ TOM_TERNARY_BITS = 2
 
 @cache
 def _tom(*changes: tuple[str, Any]) -> RunResult:
-    """Run TOM as its paper does, whose ROM has no room for the LM head."""
+    # As its paper does, whose ROM has no room for the LM head.
     return simulate(load_config("tom", {"workload.lm_head": False} | dict(changes)))
 
 
