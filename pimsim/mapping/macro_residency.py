@@ -13,6 +13,7 @@ from pimsim.hardware.sram_cim import SramCim
 from pimsim.mapping.element_notes import element_notes
 from pimsim.mapping.kv_in_place import attention_unit, check_in_place, element_bytes, is_expanded
 from pimsim.mapping.predicted_entries import code_sizes, prediction_notes
+from pimsim.mapping.processor_notes import processor_notes
 from pimsim.mapping.tile_plan import TilePlan
 from workloads.latent_ops import LatentScores, LatentValues
 from workloads.ops import AttentionMatmul, AttentionScores, Op
@@ -203,6 +204,7 @@ def attention_notes(config: Config, trace: Trace, plan: TilePlan) -> Iterator[st
             config, trace, (each for each in in_macros if attention_unit(config, each[1]) == unit)
         )
     yield from element_notes(config, trace)
+    yield from processor_notes(config)
     macros = macro_residencies(config, trace, plan)
     needed, kept = (sum(getattr(each, name) for each in macros) for name in ("needed", "kept"))
     if kept < needed:
