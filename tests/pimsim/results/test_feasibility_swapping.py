@@ -76,7 +76,7 @@ def test_a_swapped_layer_is_written_before_each_use(case: tuple[Config, Trace]) 
         assert (feasibility.lifetime_tokens, feasibility.lifetime_s, feasibility.lifetime_days) == (None, None, None)
 
 
-@settings(max_examples=scaled(9, 500))
+@settings(max_examples=scaled(9, 300))
 @given(case=swapping_runs())
 def test_closed_form_is_the_engine_s_and_nothing_overlaps_in_series(case: tuple[Config, Trace]) -> None:
     config, trace = case
