@@ -374,7 +374,7 @@ class Decoder:
             raise WorkloadInputError(f"tokens must be from 0 to {vocab - 1}, not {ids.min()} to {ids.max()}")
         if cache.numerics != self.attention:
             raise WorkloadInputError(f"a cache of {cache.numerics} entries does not fit {self.attention} attention")
-        if cache.kv != self.kv:
+        if cache.kv is not self.kv and cache.kv != self.kv:
             raise WorkloadInputError("a cache that keeps something else than the decoder's does not fit")
         if cache.length + ids.size > self.network.details.max_positions:
             most = self.network.details.max_positions
