@@ -95,7 +95,8 @@ def fits(network: Network) -> bool:
 
 
 def _array(values: Float | None) -> Float:
-    return _NONE if values is None else np.ascontiguousarray(values, np.float32)
+    # A copy, because Numba compiles again for arrays that cannot be written, as those of mapped files.
+    return _NONE if values is None else np.array(values, np.float32, order="C")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
