@@ -18,14 +18,10 @@ from numba import njit
 from numba.extending import register_jitable
 
 NO_NORM, RMS_NORM, LAYER_NORM = range(3)
-SMALLEST_ABSMAX = np.float32(1e-5)
-"""As in `quantisation`."""
-LARGEST_EXPONENT = np.float32(60)
-"""As in `heavy_hitters`."""
-SMALLEST_WEIGHT = np.float32(1e-30)
-"""As in `attention`."""
+# Copies of the constants of `quantisation`, `heavy_hitters`, `attention` and `kv_store`, in this order: Numba compiles
+# a cached function again only if its own file changes.
+SMALLEST_ABSMAX, LARGEST_EXPONENT, SMALLEST_WEIGHT = np.float32(1e-5), np.float32(60), np.float32(1e-30)
 BLOCK = 64
-"""As in `kv_store`."""
 _MAGNITUDE = np.int32(0x7FFFFFFF)
 _ONE, _ZERO = np.float32(1), np.float32(0)
 _DEEPEST = 64

@@ -8,17 +8,26 @@ import numpy as np
 import pytest
 
 from pimsim import load_config
-from pimsim.inference import ArrayProjector, Decoder, ExactProjector, attention
-from pimsim.inference.compiled import decode_step
+from pimsim.inference import ArrayProjector, Decoder, ExactProjector, attention, heavy_hitters, kv_store, quantisation
+from pimsim.inference.compiled import decode_step, step_kernels
 from pimsim.inference.compiled.decode_step import sums_as_numpy
 from tests.support.networks import FAMILIES, random_network, with_consmax
 from workloads.kv_cache import KvCacheSpec
-from workloads.neural_network import Network, NormWeights
+from workloads.neural_network import ConSmaxConstants, Network, NormWeights
 
+LIMITS = with_consmax(random_network("bitnet", 5))
+LIMITS = replace(  # exponentials that are 0, above the largest one, and all of them small
+    LIMITS,
+    layers=tuple(
+        replace(each, consmax=ConSmaxConstants(np.array(beta, np.float32), np.ones(4, np.float32)))
+        for each, beta in zip(LIMITS.layers, ((200, -200, 75, 0), (8, 9, 10, 11)), strict=True)
+    ),
+)
 NETWORKS = {family: random_network(family, 3) for family in FAMILIES} | {
     "odd sizes": random_network("bitnet", 6, heads=3, kv_heads=1, d_head=10, d_model=37, d_ff=131),
     "windows": random_network("llama", 4, window=(None, 7)),
     "constants": with_consmax(random_network("bitnet", 5)),
+    "limits": LIMITS,
 }
 CACHES = {
     "all": KvCacheSpec(),
@@ -58,6 +67,7 @@ def both(network: Network, **options: object) -> tuple[Decoder, Decoder]:
     return compiled, in_numpy
 
 
+@pytest.mark.filterwarnings("ignore:overflow encountered in square")  # in norms of NumPy, at the limits
 @pytest.mark.parametrize("name", NETWORKS)
 def test_steps_have_the_bits_of_numpy(name: str) -> None:
     assert_same_steps(*both(NETWORKS[name]))
@@ -123,6 +133,14 @@ def test_structures_that_stay_in_numpy() -> None:
     normed = replace(network, layers=layers)
     assert Decoder(normed, ExactProjector(normed), compiled=True)._step is None
     assert Decoder(network, None, compiled=True)._step is None
+
+
+def test_constants_are_those_of_numpy() -> None:
+    """They are copies, since Numba's cache does not see that a constant of another module has changed."""
+    assert step_kernels.SMALLEST_ABSMAX == quantisation.SMALLEST_ABSMAX
+    assert step_kernels.SMALLEST_WEIGHT == attention.SMALLEST_WEIGHT
+    assert step_kernels.LARGEST_EXPONENT == heavy_hitters.LARGEST_EXPONENT
+    assert step_kernels.BLOCK == kv_store.BLOCK
 
 
 @pytest.mark.parametrize("size", [1, 7, 8, 9, 64, 127, 128, 129, 136, 200, 257, 1000, 4099])
