@@ -156,12 +156,34 @@ def planes(params: CrossbarParams) -> tuple[Plane, ...]:
     Returns:
         The planes; the weight of a sign bit's plane is negative.
     """
+    return planes_of(*plane_key(params))
+
+
+def plane_key(params: CrossbarParams) -> tuple[int, int, bool]:
+    """Return what the planes follow from.
+
+    Args:
+        params: Parameters of the array.
+
+    Returns:
+        Bits of an activation, bits of a pulse, and whether one bit is a sign.
+    """
     encoding = params.encoding
-    return _planes(encoding.activation_bits, params.dac.bits, encoding.activations == "twos_complement")
+    return encoding.activation_bits, params.dac.bits, encoding.activations == "twos_complement"
 
 
 @lru_cache
-def _planes(bits: int, per_pulse: int, signed: bool) -> tuple[Plane, ...]:
+def planes_of(bits: int, per_pulse: int, signed: bool) -> tuple[Plane, ...]:
+    """Return the pulses of one activation; see `planes`.
+
+    Args:
+        bits: Bits of an activation.
+        per_pulse: Bits of a pulse.
+        signed: Whether the last bit is a sign.
+
+    Returns:
+        The planes.
+    """
     magnitude = bits - 1 if signed else bits
     trains = [Plane(at, min(per_pulse, magnitude - at), 2**at) for at in range(0, magnitude, per_pulse)]
     return (*trains, Plane(magnitude, 1, -(2**magnitude))) if signed else tuple(trains)

@@ -17,6 +17,7 @@ MAX_WEIGHTS = 2**31
 """Maximum number of weights of a matrix, whose cells would take about 4 GiB."""
 MAX_ACTIVATIONS = 2**31
 """Maximum number of activations per call."""
+_INTEGERS = int, np.integer
 
 
 def check_computed(params: CrossbarParams) -> None:
@@ -125,7 +126,7 @@ def checked_activations(x: ArrayLike, params: CrossbarParams, inputs: int) -> ND
             f"{params.encoding.activation_bits}-bit {params.encoding.activations.replace('_', ' ')} activations are "
             f"integers from {low} to {high}"
         )
-    return np.ascontiguousarray(np.atleast_2d(values), np.int32)
+    return np.ascontiguousarray(values if values.ndim == 2 else values[None], np.int32)
 
 
 def checked_sample(x: ArrayLike, params: CrossbarParams, inputs: int) -> NDArray[np.int32]:
@@ -160,7 +161,7 @@ def check_integer(name: str, value: int, lowest: int, highest: int) -> None:
     Raises:
         CrossbarError: If it is not.
     """
-    if not isinstance(value, int | np.integer) or not lowest <= value <= highest:
+    if not isinstance(value, _INTEGERS) or not lowest <= value <= highest:
         bounds = f"an integer from {lowest} to {_power(highest)}"
         raise CrossbarError(f"{name} is {value}; it must be {bounds}")
 

@@ -93,6 +93,12 @@ class Layout:
         return np.flatnonzero(self.column_of >= 0)
 
     @cached_property
+    def columns_in_order(self) -> slice | NDArray[np.int64]:
+        """Storage columns of the columns of the matrix; a slice, which copies nothing, without padding in between."""
+        places = self.place_of_column
+        return slice(self.outputs) if places[-1] == places.size - 1 else places
+
+    @cached_property
     def bit_lines(self) -> NDArray[np.int64]:
         """Bit line of each storage column, -1 for padding, [arrays from the top, columns of storage] int64.
 

@@ -19,7 +19,7 @@ from crossbar.conductances import Draw, conductances_s
 from crossbar.converters import dac_levels
 from crossbar.encoding import PLUS, WeightCode, WeightMatrix, activation_range, weight_code
 from crossbar.input_checks import check_computed, check_integer, checked_activations, checked_sample, checked_weights
-from crossbar.kernels.arguments import LANES, Pulses, ReadNoise
+from crossbar.kernels.arguments import LANES, Converters, Pulses, ReadNoise, StoredCells
 from crossbar.kernels.multiplying import multiply_channel
 from crossbar.kernels.threads import run_in_ranges, use_threads
 from crossbar.layout import Layout
@@ -349,23 +349,35 @@ class ProgrammedMatrix:
     def _multiply(
         self, vectors: NDArray[np.int32], first_vector: int, threads: int | None
     ) -> tuple[NDArray[np.int32], int]:
-        result = np.empty((len(vectors), self.layout.outputs), np.int32)
-        saturated = np.zeros(self.layout.tiles, np.int64)
+        layout, constant = self.layout, self.code.constant
+        tiles, columns = layout.tiles, layout.column_of.size
+        result = np.empty((len(vectors), layout.outputs), np.int32)
+        saturated = np.zeros(tiles, np.int64)
         with _use_threads(threads):
             for start, chunk in batches(vectors) if len(vectors) else ():
-                total = np.zeros((len(chunk), self.layout.column_of.size))
+                total = np.zeros((len(chunk), columns))
                 pulses = self._pulses(chunk)
                 first = first_vector + start
-                min_tiles = MIN_PRODUCTS_PER_THREAD // (self.layout.row_of.size * LANES * len(chunk))
-                for cells, ranging, noise in zip(self.cells, self.ranges, self._noise, strict=True):
-                    adcs = ranging.kernel_arguments(cells.channel.coefficient)
-                    arguments = cells.kernel_arguments, pulses, adcs, noise, self.layout.storage
-                    run_in_ranges(multiply_channel, self.layout.tiles, min_tiles, *arguments, first, total, saturated)
-                total = total[:, self.layout.place_of_column]
-                total += self.code.constant * chunk.sum(axis=1, dtype=np.int64)[:, None]
-                np.clip(np.rint(total), -(2.0**31), 2.0**31 - 1, out=total)
+                min_tiles = MIN_PRODUCTS_PER_THREAD // (layout.row_of.size * LANES * len(chunk))
+                for stored, adcs, noise in self._channels:
+                    arguments = stored, pulses, adcs, noise, layout.storage
+                    run_in_ranges(multiply_channel, tiles, min_tiles, *arguments, first, total, saturated)
+                total = total[:, layout.columns_in_order]
+                if constant:
+                    total += constant * chunk.sum(axis=1, dtype=np.int64)[:, None]
+                np.rint(total, out=total)
+                np.maximum(total, -(2.0**31), out=total)
+                np.minimum(total, 2.0**31 - 1, out=total)
                 result[start : start + len(chunk)] = total
-        return result, int(saturated.sum())
+        return result, int(np.add.reduce(saturated))
+
+    @cached_property
+    def _channels(self) -> tuple[tuple[StoredCells, Converters, ReadNoise], ...]:
+        """Arguments of the compiled kernel for each channel; they take as long to make as a short multiplication."""
+        return tuple(
+            (cells.kernel_arguments, ranging.kernel_arguments(cells.channel.coefficient), noise)
+            for cells, ranging, noise in zip(self.cells, self.ranges, self._noise, strict=True)
+        )
 
     @cached_property
     def _noise(self) -> tuple[ReadNoise, ...]:

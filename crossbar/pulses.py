@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from crossbar.encoding import Plane, planes
+from crossbar.encoding import plane_key, planes, planes_of
 from crossbar.kernels.arguments import MASKED_PLANES, WORD, Pulses
 from crossbar.kernels.planes import split_activations
 from crossbar.kernels.threads import run_in_ranges
@@ -37,8 +37,8 @@ def make_pulses(
     Reference:
         docs/array.md, eq. (2).
     """
-    bits = params.encoding.activation_bits
-    pulse_planes = planes(params)
+    key = plane_key(params)
+    bits, pulse_planes = key[0], planes_of(*key)
     rows, groups = layout.row_of.size, len(layout.groups)
     entries = np.empty((len(x), bits, rows // 4), np.uint8)
     words = np.empty((len(x), bits, rows // WORD), np.uint32)
@@ -49,7 +49,7 @@ def make_pulses(
     run_in_ranges(
         split_activations, len(x), MIN_BITS_PER_THREAD // (rows * bits), x, layout.row_of, layout.starts, *outputs
     )
-    first_bits, weights = _plane_numbers(pulse_planes, bits)
+    first_bits, weights = _plane_numbers(*key)
     if len(pulse_planes) == bits:
         digits, level_words, squared = ones, words[:, :, None], ones
     else:
@@ -66,7 +66,7 @@ def make_pulses(
         row_masks=row_masks,
         digits=digits,
         level_words=np.ascontiguousarray(level_words),
-        squares=np.arange(1, count + 1, dtype=np.int32) ** 2,
+        squares=_squares(count),
         squared_rows=np.ascontiguousarray(squared.transpose(0, 2, 1)),
         drive=np.zeros((len(x), 0, 0, 0), np.int32) if levels is None else _drive_levels(x, params, layout, levels),
         first_bits=first_bits,
@@ -75,18 +75,26 @@ def make_pulses(
 
 
 @lru_cache
-def _plane_numbers(pulse_planes: tuple[Plane, ...], bits: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+def _plane_numbers(bits: int, per_pulse: int, signed: bool) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Return the first bit and the weight of each plane; the arrays are cached and must not be modified.
 
     Args:
-        pulse_planes: the planes.
         bits: bits of an activation.
+        per_pulse: bits of a pulse.
+        signed: whether the last bit is a sign.
 
     Returns:
         First bits followed by `bits`, [planes + 1] int64, and weights, [planes] int32.
     """
+    pulse_planes = planes_of(bits, per_pulse, signed)
     first_bits = np.array([*(plane.first for plane in pulse_planes), bits], np.int64)
     return first_bits, np.array([plane.weight for plane in pulse_planes], np.int32)
+
+
+@lru_cache
+def _squares(count: int) -> NDArray[np.int32]:
+    """Return the squares of the levels 1 to `count`, int32; the array is cached and must not be modified."""
+    return np.arange(1, count + 1, dtype=np.int32) ** 2
 
 
 def squared_levels(pulses: Pulses) -> NDArray[np.float64]:

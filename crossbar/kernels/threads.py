@@ -8,12 +8,12 @@ idle threads spin, so that several processes take the cores from each other.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 from itertools import pairwise
+from types import TracebackType
 from typing import Any
 
 import numba
@@ -40,21 +40,25 @@ def max_threads() -> int:
     return int(numba.config.NUMBA_NUM_THREADS)
 
 
-@contextmanager
-def use_threads(count: int | None) -> Iterator[None]:
+class use_threads:  # noqa: N801 - a class, because a generator takes as long as a third of a short multiplication
     """Distribute loops over `count` threads inside this context; at most one thread per core runs at a time.
 
     Args:
         count: number of threads; None means `max_threads()`.
-
-    Yields:
-        None.
     """
-    token = _chosen.set(count)
-    try:
-        yield
-    finally:
-        _chosen.reset(token)
+
+    __slots__ = ("_count", "_token")
+
+    def __init__(self, count: int | None) -> None:
+        self._count = count
+
+    def __enter__(self) -> None:
+        self._token = _chosen.set(self._count)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        _chosen.reset(self._token)
 
 
 def run_in_ranges(work: Callable[..., None], size: int, min_items: int, *arguments: Any) -> None:
@@ -68,9 +72,11 @@ def run_in_ranges(work: Callable[..., None], size: int, min_items: int, *argumen
     """
     while _awaited:
         _awaited.pop()()
-    limit = max_threads()
-    ranges = max(1, min(_chosen.get() or limit, size // max(min_items, 1)))
-    if ranges == 1:
+    ranges = size // max(min_items, 1)
+    if ranges > 1:
+        limit = max_threads()
+        ranges = min(_chosen.get() or limit, ranges)
+    if ranges <= 1:
         work(0, size, *arguments)
         return
     edges = [part * size // ranges for part in range(ranges + 1)]

@@ -21,13 +21,18 @@ if TYPE_CHECKING:
 
 app = command_app()
 
-KERNEL_MODULES = ("crossbar.kernels.array_parts", "pimsim.hardware.shared.compiled.contention_parts")
+KERNEL_MODULES = (
+    "crossbar.kernels.array_parts",
+    "pimsim.hardware.shared.compiled.contention_parts",
+    "pimsim.inference.compiled.step_parts",
+)
 """Modules whose `PARTS` are compiled."""
 GROUPS = {
     "arrays": "drawing, programming and multiplication of 16-bit cells (array, accuracy, sweeps of their metrics)",
     "wires": "resistive lines, in addition to `arrays`",
     "wide": "cells whose two states are nearly equal, in addition to `arrays`",
     "packets": "the loop over packets on a shared mesh, in long contended runs",
+    "decode": "a decode step between the arrays, in Python programs (`pimsim.inference.Decoder`)",
     "memory": "the loop over chunks of a memory with a timing table, in long contended runs",
 }
 """Groups of kernels, and what needs them."""

@@ -81,7 +81,7 @@ def attend(
     out = np.empty((tokens, heads, d_head), np.float32)
     grouped = query.reshape(tokens, kv_heads, heads // kv_heads, d_head).transpose(1, 2, 0, 3)
     into = out.reshape(tokens, kv_heads, heads // kv_heads, d_head).transpose(1, 2, 0, 3)
-    constants = None if consmax is None else _merged(consmax).reshape(kv_heads, heads // kv_heads)
+    constants = None if consmax is None else merged_constants(consmax).reshape(kv_heads, heads // kv_heads)
     for first in range(0, tokens, TILE):
         last = min(first + TILE, tokens)
         seen = -(-(cache.length + last) // BLOCK) * BLOCK
@@ -112,8 +112,15 @@ def attend(
     return out.reshape(tokens, heads * d_head)
 
 
-def _merged(consmax: ConSmaxConstants) -> Float:
-    """Return beta + ln(gamma) of each head, [heads] float32, so that exp(score - beta) / gamma is one exponential."""
+def merged_constants(consmax: ConSmaxConstants) -> Float:
+    """Merge the constants of ConSmax, so that exp(score - beta) / gamma is one exponential.
+
+    Args:
+        consmax: Constants of a layer.
+
+    Returns:
+        beta + ln(gamma) of each head, [heads] float32.
+    """
     merged: Float = (consmax.beta + np.log(consmax.gamma.astype(np.float64))).astype(np.float32)
     return merged
 

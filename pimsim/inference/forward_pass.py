@@ -9,28 +9,32 @@ Reference:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
 from pimsim.base.errors import WorkloadInputError
 from pimsim.inference.attention import Softmax, attend
+from pimsim.inference.blas_threads import SingleThread
 from pimsim.inference.expert_routing import by_row, mixed
-from pimsim.inference.functions import ACTIVATIONS, rotary_table, rotate
+from pimsim.inference.functions import ACTIVATIONS, RotaryTables, rotate
 from pimsim.inference.kept_entries import EntryChooser, check_choice
 from pimsim.inference.kv_store import FULL, KeyValueCache, Numerics
 from pimsim.inference.latent_attention import attend_to_latents, cached_shape
 from pimsim.inference.norms import layer_norm, rms_norm
-from pimsim.inference.projections import Projector, Site, layer_weights
+from pimsim.inference.not_computed import not_computed
+from pimsim.inference.projections import ExactProjector, Projector, Site, float_product, layer_weights
 from pimsim.inference.quantisation import Quantised, grid_bits, on_grid, quantise
 from workloads.kv_cache import KvCacheSpec
 from workloads.latent_cache import check_cache
-from workloads.models import ModelSpec
 from workloads.neural_network import LayerWeights, Network, NormWeights, Weights
 from workloads.workload_errors import SpecError
+
+if TYPE_CHECKING:
+    from pimsim.inference.compiled.decode_step import CompiledStep
 
 Float = NDArray[np.float32]
 ProjectionObserver = Callable[[Site, NDArray[np.int8], NDArray[np.int32]], None]
@@ -58,6 +62,8 @@ class Decoder:
         chooser: Selection of the entries of attention that are computed; None means all that the cache keeps.
         observe: Function called after each projection of the projector.
         watch: Function called after each layer.
+        compiled: Whether the passes between the projections of a single token are compiled, where they can be; no bit
+            depends on it. None means for projectors whose kernels are compiled, too: all but `ExactProjector`.
 
     Raises:
         WorkloadInputError: If the layers of the network have a structure that is not computed, such as parallel
@@ -76,8 +82,9 @@ class Decoder:
         chooser: EntryChooser | None = None,
         observe: ProjectionObserver | None = None,
         watch: LayerObserver | None = None,
+        compiled: bool | None = None,
     ) -> None:
-        if missing := [text for text, found in _not_computed(network.spec) if found]:
+        if missing := [text for text, found in not_computed(network.spec) if found]:
             raise WorkloadInputError(f"{network.spec.name}: {' and '.join(missing)} can be timed, but are not computed")
         if softmax == "consmax" and not network.has_consmax:
             raise WorkloadInputError(f"{network.spec.name}: the network has no constants of ConSmax")
@@ -95,7 +102,9 @@ class Decoder:
         self._head_bits = grid_bits(network.spec.d_model)
         table = on_grid(network.lm_head, self._head_bits, by_row=False)
         self._head = table if table.size <= WIDE_TABLE else table.astype(np.float32)  # exact: 24 bits at most
-        self._blas = ThreadpoolController()
+        self._single_thread = SingleThread()
+        self._compiled = not isinstance(projector, ExactProjector) if compiled is None else compiled
+        self._rotary = RotaryTables(network)
 
     def cache(self, sequence: int = 0) -> KeyValueCache:
         """Create an empty KV cache for a sequence.
@@ -123,7 +132,7 @@ class Decoder:
             WorkloadInputError: If a token is not in the vocabulary, the tokens exceed the positions of the model, or
                 the cache has another type of entries.
         """
-        with self._single_thread():
+        with self._single_thread:
             return self._lm_head(self._forward(tokens, cache or self.cache()))
 
     def prefill(self, tokens: Sequence[int] | NDArray[np.integer], cache: KeyValueCache) -> Float:
@@ -139,7 +148,7 @@ class Decoder:
         Raises:
             WorkloadInputError: As for `logits`.
         """
-        with self._single_thread():
+        with self._single_thread:
             last: Float = self._lm_head(self._forward(tokens, cache)[-1:])[0]
             return last
 
@@ -158,18 +167,8 @@ class Decoder:
         """
         return self.prefill((token,), cache)
 
-    @contextmanager
-    def _single_thread(self) -> Iterator[None]:
-        """Limit BLAS to one thread: its products are small here, and its threads keep cores busy after each product.
-
-        Yields:
-            None, while the limit holds.
-        """
-        with self._blas.limit(limits=1, user_api="blas"):
-            yield
-
     def _forward(self, tokens: Sequence[int] | NDArray[np.integer], cache: KeyValueCache) -> Float:
-        spec, details = self.network.spec, self.network.details
+        details = self.network.details
         ids, first = self._checked(tokens, cache), cache.length
         x = self.network.embedding[ids]
         table = None
@@ -177,12 +176,15 @@ class Decoder:
             at = first + details.position_offset
             x += self.network.positions[at : at + len(ids)]
         else:
-            elements = spec.d_head if spec.latent is None else spec.latent.d_rope
-            table = rotary_table(first, len(ids), elements, details.rotary_theta, details.rotary_scaling)
+            table = self._rotary.of(first, len(ids))
         cache.reserve(first + len(ids))
+        step = self._step if len(ids) == 1 else None
         for number, layer in enumerate(self.network.layers):
-            x += self._attention(number, layer, x, table, cache)
-            x += self._ffn(number, layer, x, cache)
+            if step is None:
+                x += self._attention(number, layer, x, table, cache)
+                x += self._ffn(number, layer, x, cache)
+            else:
+                step.layer(number, x, table, cache, partial(self._sums, first_vector=self._first_vector(cache)))
             if self.watch is not None:
                 self.watch(number, x)
         cache.length += len(ids)
@@ -299,7 +301,7 @@ class Decoder:
             assert self.projector is not None
             y = self._from_integers(site, weights, inputs, cache, offset)
         else:
-            y = _float_product(inputs, weights)
+            y = float_product(inputs, weights)
         if weights.bias is not None:
             y += weights.bias
         return y
@@ -312,15 +314,12 @@ class Decoder:
         Returns:
             Outputs without bias, [vectors, out] float32.
         """
-        assert self.projector is not None
-        first_vector = cache.sequence * SEQUENCE + cache.length + offset
+        first_vector = self._first_vector(cache) + offset
         outputs: Float | None = None
         for block in range(weights.blocks):
             place = site._replace(block=block)
             x = np.ascontiguousarray(inputs.values[:, weights.inputs_of(block)])  # no copy if there is one block
-            sums = self.projector.project(place, x, first_vector)
-            if self.observe is not None:
-                self.observe(place, x, sums)
+            sums = self._sums(place, x, first_vector)
             scale = inputs.step * weights.scale_of(block)
             y: Float = np.multiply(sums, scale, dtype=np.float32, casting="same_kind")
             if weights.offset is not None:
@@ -328,6 +327,29 @@ class Decoder:
             outputs = y if outputs is None else outputs + y
         assert outputs is not None
         return outputs
+
+    def _sums(self, site: Site, x: NDArray[np.int8], first_vector: int) -> NDArray[np.int32]:
+        assert self.projector is not None
+        sums = self.projector.project(site, x, first_vector)
+        if self.observe is not None:
+            self.observe(site, x, sums)
+        return sums
+
+    @staticmethod
+    def _first_vector(cache: KeyValueCache) -> int:
+        return cache.sequence * SEQUENCE + cache.length
+
+    @cached_property
+    def _step(self) -> CompiledStep | None:
+        """The layers for one token in compiled loops; None if they stay in NumPy."""
+        if self.projector is None or self.chooser is not None or not self._compiled:
+            return None
+        from pimsim.inference.compiled.decode_step import CompiledStep, fits
+
+        if not fits(self.network):
+            return None
+        kv = self.kv if self.attention == "int8" else None
+        return CompiledStep(self.network, kv, self.softmax, self.projector.activation_bits)
 
     def _norm(self, x: Float, weights: NormWeights) -> Float:
         norm = layer_norm if self.network.spec.norm == "layernorm" else rms_norm
@@ -360,40 +382,9 @@ class Decoder:
             raise WorkloadInputError(f"tokens must be from 0 to {vocab - 1}, not {ids.min()} to {ids.max()}")
         if cache.numerics != self.attention:
             raise WorkloadInputError(f"a cache of {cache.numerics} entries does not fit {self.attention} attention")
-        if cache.kv != self.kv:
+        if cache.kv is not self.kv and cache.kv != self.kv:
             raise WorkloadInputError("a cache that keeps something else than the decoder's does not fit")
         if cache.length + ids.size > self.network.details.max_positions:
             most = self.network.details.max_positions
             raise WorkloadInputError(f"{cache.length + ids.size} tokens; the model has positions for {most}")
         return ids.astype(np.intp)
-
-
-def _not_computed(spec: ModelSpec) -> Iterator[tuple[str, bool]]:
-    """List the structures of layers that traces have and this module does not compute.
-
-    Args:
-        spec: Shape of a network.
-
-    Yields:
-        Name of a structure, and whether the network has it.
-    """
-    yield "attention and FFN in parallel", spec.parallel
-    yield "norms after attention and FFN", spec.norm_order != "before"
-    yield "norms of queries and keys", spec.qk_norms != "none"
-    yield "soft caps", spec.score_cap or spec.logit_cap
-    yield "biases of scores (ALiBi)", spec.position == "alibi"
-    yield "rotary angles for a part of each head", spec.d_rotary is not None
-
-
-def _float_product(x: Float, weights: Weights) -> Float:
-    parts = []
-    for block in range(weights.blocks):
-        at = weights.inputs_of(block)
-        y: Float = x[:, at] @ weights.values[:, at].astype(np.float32, copy=False).T
-        scale = weights.scale_of(block)
-        if np.ndim(scale) or scale != 1:
-            y = y * scale
-        if weights.offset is not None:
-            y += x[:, at].sum(axis=1, keepdims=True) * weights.offset[block]
-        parts.append(y)
-    return sum(parts[1:], parts[0])

@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from workloads.neural_network import ActivationFunction, RotaryFactors, RotaryScaling
+from workloads.neural_network import ActivationFunction, Network, RotaryFactors, RotaryScaling
 
 Float = NDArray[np.float32]
 
@@ -125,6 +125,8 @@ def gelu_tanh(x: Float) -> Float:
     return inside
 
 
+POSITIONS = 64
+"""Positions whose rotary tables are computed together for decode steps."""
 ACTIVATIONS: Mapping[ActivationFunction, Callable[[Float], Float]] = MappingProxyType(
     {"gelu": gelu, "gelu_tanh": gelu_tanh, "relu": relu, "relu2": relu2, "silu": silu}
 )
@@ -157,6 +159,39 @@ def rotary_table(
     positions = np.arange(first, first + count, dtype=np.float32)
     angles = (positions[:, None] * frequencies).astype(np.float64)[:, None, :]
     return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
+
+
+class RotaryTables:
+    """Rotary tables of one model, of which that of the newest block of positions is kept for decode steps.
+
+    Args:
+        network: The model.
+    """
+
+    def __init__(self, network: Network) -> None:
+        spec, details = network.spec, network.details
+        elements = spec.d_head if spec.latent is None else spec.latent.d_rope
+        self._arguments = elements, details.rotary_theta, details.rotary_scaling
+        self._newest: tuple[int, Float, Float] | None = None
+
+    def of(self, first: int, count: int) -> tuple[Float, Float]:
+        """Return `rotary_table` of some positions.
+
+        Args:
+            first: First position.
+            count: Number of positions.
+
+        Returns:
+            Cosines and sines, [count, 1, d_head / 2] float32 each; not to be modified.
+        """
+        if count > 1:
+            return rotary_table(first, count, *self._arguments)
+        start = first // POSITIONS * POSITIONS
+        newest = self._newest
+        if newest is None or newest[0] != start:
+            self._newest = newest = start, *rotary_table(start, POSITIONS, *self._arguments)
+        at = slice(first - start, first - start + 1)
+        return newest[1][at], newest[2][at]
 
 
 def _scaled(frequencies: NDArray[np.float64], scaling: RotaryScaling | RotaryFactors) -> NDArray[np.float64]:

@@ -150,6 +150,17 @@ class KeyValueCache:
         steps = self._steps[layer, :, :, :end]
         return self._operands(layer, 0, entries, steps), self._operands(layer, 1, entries, steps)
 
+    def stored(self, layer: int) -> tuple[NDArray[Any], Float]:
+        """Return the memory of keys and values of one layer, for kernels that write and read it as `per_token` codes.
+
+        Args:
+            layer: Number of the layer.
+
+        Returns:
+            Entries, [2, kv_heads, capacity, d_head], and their steps, [2, kv_heads, capacity] float32.
+        """
+        return self._entries[layer], self._steps[layer]
+
     def _operands(self, layer: int, which: int, entries: Float, steps: Float) -> Operands:
         if self._groups is None or not self._formats[which].by_tokens:
             return Operands(entries[which], steps[which])

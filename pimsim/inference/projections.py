@@ -306,6 +306,29 @@ def matrix_seed(seed: int, site: Site) -> int:
     return (int(high) << 32 | int(low)) >> 1
 
 
+def float_product(x: NDArray[np.float32], weights: Weights) -> NDArray[np.float32]:
+    """Multiply activations that are not quantised by the weights of a projection.
+
+    Args:
+        x: Activations, [tokens, in] float32.
+        weights: The weights.
+
+    Returns:
+        Outputs without bias, [tokens, out] float32.
+    """
+    parts = []
+    for block in range(weights.blocks):
+        at = weights.inputs_of(block)
+        y: NDArray[np.float32] = x[:, at] @ weights.values[:, at].astype(np.float32, copy=False).T
+        scale = weights.scale_of(block)
+        if np.ndim(scale) or scale != 1:
+            y = y * scale
+        if weights.offset is not None:
+            y += x[:, at].sum(axis=1, keepdims=True) * weights.offset[block]
+        parts.append(y)
+    return sum(parts[1:], parts[0])
+
+
 def _one_bit_sites(network: Network) -> Iterator[tuple[Site, Weights]]:
     for site, weights in sites(network):
         if not weights.is_one_bit:

@@ -15,7 +15,9 @@ from pimsim.hardware.memory import MemoryShare
 from pimsim.hardware.shared.compiled.compiled_dram import CompiledDram
 from pimsim.hardware.shared.compiled.compiled_period import CompiledPeriod
 from pimsim.hardware.shared.dram import Dram
+from pimsim.inference import Decoder, ExactProjector
 from tests.pimsim.hardware.shared.traffics import Case
+from tests.support.networks import random_network
 
 
 def main() -> None:
@@ -34,6 +36,8 @@ def main() -> None:
     memory = CompiledDram(Dram(load_config("memory-lpddr5x-timing").machine.memory))
     memory.submit(0, MemoryShare(64), 0)
     memory.advance(1 << 60)
+    network = random_network("llama")
+    Decoder(network, ExactProjector(network), compiled=True).logits([0])
 
 
 if __name__ == "__main__":
