@@ -21,7 +21,7 @@ def processor_notes(config: Config) -> Iterator[str]:
         unit = machine.roofline
         apart = machine.memory.read_energy_j_per_bit > 0
         yield (
-            f"the energy is no count of actions but a share of the design power while an op runs, "
+            f"the energy is a share of the design power while an op runs, not a sum over actions: "
             f"{unit.active_share:g} of {unit.tdp_w:g} W (machine.roofline.active_share), "
             f"{'and the bits of the memory apart' if apart else 'memory included'}; an idle device is not charged"
         )
