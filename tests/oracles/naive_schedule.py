@@ -50,6 +50,27 @@ def replay(work: Work, start_ps: int = 0) -> tuple[int, list[Event]]:
             return end_ps, [*events, *([Event(late, unit_ps, end_ps)] if end_ps > unit_ps else [])]
 
 
+def end_of(work: Work, start_ps: int = 0) -> int:
+    """Return the end time of `replay(work, start_ps)` without its events; copies end together."""
+    match work:
+        case Step():
+            return start_ps + work.repeat * work.duration_ps
+        case InTurn(children):
+            for child in children:
+                start_ps = end_of(child, start_ps)
+            return start_ps
+        case Loop(body, times) | Identical(body, times):
+            for _ in range(times):
+                start_ps = end_of(body, start_ps)
+            return start_ps
+        case Parallel(children):
+            return max(end_of(child, start_ps) for child in children)
+        case Copies(body):
+            return end_of(body, start_ps)
+        case Streamed(body, port_ps):
+            return max(end_of(body, start_ps), start_ps + port_ps)
+
+
 def action_counts(events: Sequence[Event]) -> Counter[str]:
     """Count every action of a replay, event by event."""
     total: Counter[str] = Counter()
@@ -74,6 +95,12 @@ def repetitions(program: Program) -> Iterator[ProgramBlock]:
             yield block
 
 
+def durations_alone_ps(program: Program) -> dict[int, int]:
+    """Return the duration of every assignment on an idle machine, by its identity: repetitions of a block share it."""
+    assignments = [each for block in program.blocks for task in block.tasks for each in task.assignments]
+    return {id(each): end_of(each.work()) for each in assignments}
+
+
 def longest_path_ps(program: Program) -> int:
     """Return the end time of a program with unlimited resources: the longest path through its dependencies.
 
@@ -82,6 +109,7 @@ def longest_path_ps(program: Program) -> int:
     needs: list[list[int]] = []
     durations: list[int] = []
     before: list[int] = []
+    alone_ps = durations_alone_ps(program)
     for block in repetitions(program):
         number_of: dict[str, list[int]] = {BLOCK_INPUT: before}
         for task in block.tasks:
@@ -90,7 +118,7 @@ def longest_path_ps(program: Program) -> int:
                 needs.append([each for name in assignment.constraints.after for each in number_of[name]])
                 number_of[assignment.name] = [len(durations)]
                 number_of[task.name] += [len(durations)]
-                durations.append(replay(assignment.work())[0])
+                durations.append(alone_ps[id(assignment)])
         before = number_of[block.tasks[-1].name]
 
     @cache

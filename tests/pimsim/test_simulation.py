@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pimsim.base.errors import WorkloadInputError
@@ -23,6 +23,7 @@ from pimsim.steps.step_tree import event_count, expanded
 from tests.oracles import naive_causal, naive_schedule, naive_tiles
 from tests.support import strategies, trace_strategies, trees
 from tests.support.closeness import near
+from tests.support.counts import MACHINES, scaled
 from tests.support.programs import program_of
 from workloads.decoder_ops import decode_step
 from workloads.kv_cache import CODES_WITHOUT_SCALES, KvCacheSpec
@@ -48,6 +49,7 @@ def _rectangle(op: Op) -> int:
     return op.macs // op.context * op.entries if isinstance(op, AttentionMatmul) else op.macs
 
 
+@settings(max_examples=MACHINES)
 @given(run=strategies.runs())
 def test_engine_equals_closed_form_to_the_picosecond(run: tuple[Config, Trace]) -> None:
     config, trace = run
@@ -67,6 +69,7 @@ def test_engine_equals_closed_form_to_the_picosecond(run: tuple[Config, Trace]) 
     assert result.tokens == trace.tokens
 
 
+@settings(max_examples=MACHINES)
 @given(run=short_runs())
 def test_grouped_equals_ungrouped(run: tuple[Config, Trace]) -> None:
     """Latency, counts, parts, busy time, energy: exactly, not nearly."""
@@ -85,6 +88,7 @@ def test_grouped_equals_ungrouped(run: tuple[Config, Trace]) -> None:
     assert sum(op.repeat for op in grouped.ops) == len(full.ops)
 
 
+@settings(max_examples=MACHINES)
 @given(run=short_runs())
 def test_ungrouped_run_is_the_replay(run: tuple[Config, Trace]) -> None:
     """The whole timeline, step by step, against plain recursion over the mapped program."""
@@ -110,6 +114,7 @@ def test_ungrouped_run_is_the_replay(run: tuple[Config, Trace]) -> None:
     }
 
 
+@settings(max_examples=scaled(9, 600))
 @given(run=strategies.runs())
 def test_energies_add_up(run: tuple[Config, Trace]) -> None:
     config, trace = run
@@ -137,6 +142,7 @@ def _stored_bytes(config: Config, op: Projection) -> int:
     return op.vectors * op.out_features * times
 
 
+@settings(max_examples=MACHINES)
 @given(run=strategies.runs())
 def test_actions_of_a_run_by_their_meaning(run: tuple[Config, Trace]) -> None:
     """Not by walking the mapped program: by what every op of the trace must do."""
@@ -167,6 +173,7 @@ def test_actions_of_a_run_by_their_meaning(run: tuple[Config, Trace]) -> None:
     assert counts["memory.write_bit"] == bits
 
 
+@settings(max_examples=MACHINES)
 @given(run=strategies.runs())
 def test_utilisation_and_area(run: tuple[Config, Trace]) -> None:
     config, trace = run
@@ -183,6 +190,7 @@ def test_utilisation_and_area(run: tuple[Config, Trace]) -> None:
     assert result.area_m2 == near(total)
 
 
+@settings(max_examples=MACHINES)
 @given(run=strategies.runs())
 def test_two_runs_are_equal(run: tuple[Config, Trace]) -> None:
     config, trace = run
@@ -194,6 +202,7 @@ def test_two_runs_are_equal(run: tuple[Config, Trace]) -> None:
 # --- which way things move ------------------------------------------------------------------------------------------
 
 
+@settings(max_examples=MACHINES)
 @given(config=st.data(), model=trace_strategies.models(), context=st.integers(1, 60), more=st.integers(1, 40))
 def test_more_context_is_never_faster(config: st.DataObject, model: Any, context: int, more: int) -> None:
     short, long = decode_step(model, context), decode_step(model, context + more)
@@ -212,6 +221,7 @@ FASTER = {
 }
 
 
+@settings(max_examples=MACHINES)
 @given(run=strategies.runs(), section=st.sampled_from(sorted(FASTER)), factor=st.integers(1, 3), data=st.data())
 def test_a_faster_part_never_makes_a_slower_machine(
     run: tuple[Config, Trace], section: str, factor: int, data: st.DataObject
@@ -225,6 +235,7 @@ def test_a_faster_part_never_makes_a_slower_machine(
     assert simulate(changed, trace).latency_ps <= simulate(config, trace).latency_ps
 
 
+@settings(max_examples=MACHINES)
 @given(run=strategies.runs())
 def test_how_memory_is_stepped_through_hardly_matters(run: tuple[Config, Trace]) -> None:
     """`block_bytes` is a matter of detail: only the rounding of each block to a picosecond depends on it."""

@@ -190,7 +190,7 @@ def pairs_of(config: Config, layer: LayerPlan) -> int:
     return sum(m.replicas * len(tile) for m in layer.matrices.values() for tile in tiles_of(config, m))
 
 
-@settings(max_examples=scaled(8, 3_000))
+@settings(max_examples=scaled(8, 2_000))
 @given(case=loads())
 def test_the_serial_run_is_the_closed_form_and_the_others_only_overlap(case: tuple[Config, Trace, TilePlan]) -> None:
     config, trace, plan = case

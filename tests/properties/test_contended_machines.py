@@ -61,7 +61,7 @@ def class_work_ps(program: Program, outcome: EngineRun) -> int:
     return sum(math.ceil(total / program.capacities.get(name, 1)) for (_, name), total in work.items()) + waiting
 
 
-@settings(max_examples=scaled(15, 10_000))
+@settings(max_examples=scaled(15, 2_000))
 @given(case=contended_runs())
 def test_any_machine_finishes_within_its_bounds(case: tuple[Config, Trace]) -> None:
     """There is no deadlock, nothing is lost, and the latency is between the longest path and that plus all work.
@@ -112,7 +112,7 @@ def test_what_is_unlimited_is_dataflow_to_the_picosecond(case: tuple[Config, Tra
     assert contended.counts == flow.counts
 
 
-@settings(max_examples=scaled(8, 2_000))
+@settings(max_examples=scaled(8, 400))
 @given(case=contended_runs(), expand=st.booleans())
 def test_events_that_are_skipped_change_nothing(case: tuple[Config, Trace], expand: bool) -> None:
     program = program_of(*case)

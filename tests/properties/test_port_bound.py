@@ -36,7 +36,7 @@ def port_ps_by_counts(result: RunResult) -> Fraction:
     return Fraction(accesses, sram.ports) * round(1e12 / sram.clock_hz)
 
 
-@settings(max_examples=scaled(15, 5_000))
+@settings(max_examples=scaled(15, 2_000))
 @given(case=strategies.runs(), schedule=st.sampled_from(["serial", "contended"]), ports=st.integers(1, 3))
 def test_no_run_is_faster_than_its_accesses(case: tuple[Config, Trace], schedule: str, ports: int) -> None:
     """All counted accesses, one after another on all ports, take at most the latency."""
@@ -46,7 +46,7 @@ def test_no_run_is_faster_than_its_accesses(case: tuple[Config, Trace], schedule
     assert not any("machine.sram.ports" in note for note in result.notes)
 
 
-@settings(max_examples=scaled(15, 5_000))
+@settings(max_examples=scaled(15, 2_000))
 @given(case=strategies.runs(), schedule=st.sampled_from(["dataflow", "contended"]), ports=st.integers(1, 3))
 def test_no_activity_is_faster_than_its_accesses(case: tuple[Config, Trace], schedule: str, ports: int) -> None:
     config, trace = with_ports(case[0], ports, schedule=schedule), case[1]
@@ -62,7 +62,7 @@ def test_no_activity_is_faster_than_its_accesses(case: tuple[Config, Trace], sch
     assert warned == (program.port_ps() > result.latency_ps)
 
 
-@settings(max_examples=scaled(15, 3_000))
+@settings(max_examples=scaled(15, 2_000))
 @given(case=strategies.runs(), ports=st.integers(1, 3))
 def test_a_port_changes_the_time_and_nothing_else(case: tuple[Config, Trace], ports: int) -> None:
     """Serial: parts add up, all but `sram` are those of an unlimited port, and so are counts and energies."""
@@ -82,7 +82,7 @@ def test_a_port_changes_the_time_and_nothing_else(case: tuple[Config, Trace], po
     assert narrow.energies_j == free.energies_j
 
 
-@settings(max_examples=scaled(12, 2_000))
+@settings(max_examples=scaled(12, 1_000))
 @given(case=tight_machines.model_runs(), ports=st.integers(1, 2), spread=st.booleans())
 def test_chips_and_swapped_weights_keep_the_bound(case: tuple[Config, Trace], ports: int, spread: bool) -> None:
     """Chips of one bank each, whose messages pass two ports, or one chip whose swapped weights pass its port."""

@@ -94,7 +94,7 @@ def counts_of(program: Program) -> Counter[str]:
     return counts
 
 
-@settings(max_examples=scaled(6, 3_000))
+@settings(max_examples=scaled(6, 1_000))
 @given(case=precise_runs())
 def test_engine_closed_form_and_schedules_agree(case: tuple[Config, Trace]) -> None:
     """The serial engine takes what the closed forms add up to; cutting ops for the others changes no time or count."""
@@ -109,7 +109,7 @@ def test_engine_closed_form_and_schedules_agree(case: tuple[Config, Trace]) -> N
     assert counts_of(cut) == counts_of(contended) == counts_of(whole)
 
 
-@settings(max_examples=scaled(6, 3_000))
+@settings(max_examples=scaled(6, 1_000))
 @given(case=precise_runs())
 def test_cells_are_read_and_written_slice_by_slice(case: tuple[Config, Trace]) -> None:
     """Each vector passes one replica, and each replica is programmed: by the ops of the trace, not by the program."""

@@ -38,18 +38,18 @@ from pimsim.config.schema import (
 
 small = st.integers(1, 6)
 
+_SHIPPED = load_config("defaults").machine.crossbar
+assert _SHIPPED
+NOISE, WIRES = _SHIPPED.pair.noise, _SHIPPED.pair.wires
+"""As shipped: without effect on time, energy and area."""
 
 clocks = st.sampled_from([1e6, 1e8, 3e8, 5e8, 7e11, 1e12]) | st.floats(1e6, 1e12)
 
-
 seconds = st.sampled_from([0.0, 1e-9, 3.16e-9, 2e-8]) | st.floats(0, 1e-7)
-
 
 positive_seconds = st.sampled_from([1e-9, 2e-8]) | st.floats(1e-12, 1e-7)
 
-
 joules = st.sampled_from([0.0, 1e-12, 2.3e-13]) | st.floats(0, 1e-9)
-
 
 watts = st.sampled_from([0.0, 1e-3]) | st.floats(0, 1)
 
@@ -160,8 +160,6 @@ def sensings(draw: st.DrawFn, bit_serial: bool) -> SensingParams:
 @st.composite
 def pairs(draw: st.DrawFn, *, sliced: bool = False) -> CrossbarParams:
     """Pairs of arrays; parameters without effect on time, energy and area are those of the defaults."""
-    stock = load_config("defaults").machine.crossbar
-    assert stock
     encoding = draw(encodings(sliced=sliced))
     rows, columns = draw(small), draw(small) + (encoding.slices - 1 if sliced else 0)
     lrs_ohm = draw(st.floats(1e3, 1e5))
@@ -212,8 +210,8 @@ def pairs(draw: st.DrawFn, *, sliced: bool = False) -> CrossbarParams:
             noise_lsb=0.0,
         ),
         encoding=encoding,
-        noise=stock.pair.noise,
-        wires=stock.pair.wires,
+        noise=NOISE,
+        wires=WIRES,
         lines=draw(lines) if has_lines else None,
         drivers=draw(st.none() | drivers),
         sensing=draw(sensings(dac_bits == 1)),

@@ -11,3 +11,7 @@ DEEP = PROFILE == "deep"
 def scaled(default: int, deep: int) -> int:
     """`deep` under PIMSIM_TEST_PROFILE=deep, else `default`."""
     return deep if DEEP else default
+
+
+MACHINES = scaled(9, 1_000)
+"""Examples of a property that runs whole random machines or programs, each of which takes 25 to 100 ms."""

@@ -34,6 +34,9 @@ from workloads.ops import (
 )
 from workloads.trace import Trace
 
+SHIPPED = load_config({})
+"""Values of the keys that are not drawn, those of other features."""
+
 
 @st.composite
 def placement_groups(draw: st.DrawFn) -> tuple[tuple[str, ...], ...]:
@@ -62,7 +65,6 @@ def vectors_held(buffer: TileBufferConfig | None) -> st.SearchStrategy[int]:
 @st.composite
 def configs_for(draw: st.DrawFn, trace: Trace, *, crossbars: bool | None = None, schedule: str = "serial") -> Config:
     """A config whose machine can run `trace`."""
-    base = load_config({})
     with_tiles = draw(st.booleans()) if crossbars is None else crossbars
     crossbar = mesh = None
     if with_tiles:
@@ -72,8 +74,7 @@ def configs_for(draw: st.DrawFn, trace: Trace, *, crossbars: bool | None = None,
         columns = draw(st.integers(least, least + 11))
         rows = draw(st.integers(0, 3)) + max(1, -(-largest // columns))
         mesh = draw(mesh_configs(st.just(rows), st.just(columns)))
-    # What is not drawn here, a key of another feature, is as shipped.
-    machine = dict(base.machine) | {
+    machine = dict(SHIPPED.machine) | {
         "systolic": draw(systolic_configs()),
         "crossbar": crossbar,
         "mesh": mesh,
@@ -84,7 +85,7 @@ def configs_for(draw: st.DrawFn, trace: Trace, *, crossbars: bool | None = None,
         "memory": draw(memory_configs),
         "technology_nm": draw(st.none() | nodes),
     }
-    mapping = dict(base.mapping) | {
+    mapping = dict(SHIPPED.mapping) | {
         "projections": "crossbar" if with_tiles else "systolic",
         "provisioning": draw(st.sampled_from(["whole_model", "per_layer"])),
         "placement_groups": draw(placement_groups()),
@@ -99,7 +100,7 @@ def configs_for(draw: st.DrawFn, trace: Trace, *, crossbars: bool | None = None,
         "weight_storage_bits": draw(st.integers(1, 16)),
         "ternary_storage_bits": draw(st.sampled_from([1.0, 1.6, 2.0])),
     }
-    config = dict(base) | {
+    config = dict(SHIPPED) | {
         "name": "random",
         "description": "",
         "mapping": MappingConfig(**mapping),

@@ -54,10 +54,11 @@ def by_group() -> str:
     for row in _rows():
         groups.setdefault(row.reference.group, []).append(row)
     return table(
-        ("what", "compared with", "rows", "within tolerance", "used to build"),
+        ("group", "what", "compared with", "rows", "within tolerance", "used to build"),
         (
             (
-                f"{WHAT[group]} (`{group}`)",
+                f"`{group}`",
+                WHAT[group],
                 _peers(rows),
                 len(rows),
                 sum(row.within for row in rows),
@@ -65,7 +66,7 @@ def by_group() -> str:
             )
             for group, rows in groups.items()
         ),
-        right=(2, 3, 4),
+        right=(3, 4, 5),
     )
 
 

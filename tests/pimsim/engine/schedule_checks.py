@@ -62,11 +62,12 @@ def capacity(program: Program, unit: Unit) -> int:
 def busiest_ps(program: Program) -> int:
     """Return the work of the busiest resource per unit, for any order; openers hold a unit at least while they run."""
     work: Counter[Unit] = Counter()
+    alone_ps = naive_schedule.durations_alone_ps(program)
     for repetition, block in enumerate(naive_schedule.repetitions(program)):
         of = {each.name: each for task in block.tasks for each in task.assignments}
         closers: Counter[str] = Counter()
         for each in of.values():
-            duration_ps = naive_schedule.replay(each.work())[0]
+            duration_ps = alone_ps[id(each)]
             if used := each.constraints.resource:
                 owner = f"repetition {repetition}" if used.private else f"chip {block.chip}"
                 work[owner, used.name] += duration_ps

@@ -26,14 +26,14 @@ from workloads.ops import BLOCK_INPUT
 # --- random programs ------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=scaled(50, 20_000))
+@settings(max_examples=scaled(50, 4_000))
 @given(program=trees.flow_programs())
 def test_any_program(program: Program) -> None:
     """The properties of any program; and the loop of its own and SimPy's give the same result, ties included."""
     assert run(program, "dataflow", stepped=True) == check(program)
 
 
-@settings(max_examples=scaled(25, 5_000))
+@settings(max_examples=scaled(25, 3_000))
 @given(program=trees.flow_programs())
 def test_grouped_equals_written_out_and_remembered_equals_new(program: Program) -> None:
     flow = run(program, "dataflow")
@@ -66,7 +66,7 @@ def test_who_is_next_does_not_depend_on_what_has_been_stepped_through() -> None:
         assert [each.cause for each in outcome.activities] == [-1, 0, 0, 1, 3]
 
 
-@settings(max_examples=scaled(25, 5_000))
+@settings(max_examples=scaled(25, 3_000))
 @given(program=trees.flow_programs())
 def test_with_units_for_all_nothing_waits(program: Program) -> None:
     """With enough units of each shared resource and no private resource, a run is as fast as without resources, except

@@ -42,7 +42,7 @@ def serially(config: Config, trace: Trace) -> RunResult:
     return simulate(config.model_copy(update={"schedule": "serial"}), trace)
 
 
-@settings(max_examples=scaled(12, 3_000))
+@settings(max_examples=scaled(12, 1_000))
 @given(case=flow_runs())
 def test_any_machine_and_model(case: tuple[Config, Trace]) -> None:
     config, trace = case
@@ -78,7 +78,7 @@ def test_any_machine_and_model(case: tuple[Config, Trace]) -> None:
     assert all(0 <= share <= 1 for share in used.values()), used
 
 
-@settings(max_examples=scaled(6, 2_000))
+@settings(max_examples=scaled(6, 600))
 @given(case=flow_runs(), banks=st.integers(1, 3), chips=st.integers(1, 2))
 def test_swapped_layers_and_several_chips(case: tuple[Config, Trace], banks: int, chips: int) -> None:
     """A region that is reprogrammed for each layer, and outputs of a layer on their way to the next chip."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from pimsim.base.errors import StalledError, WorkloadInputError
 from pimsim.engine import EngineRun, Memo, execute, loop, run, walk
@@ -21,6 +21,7 @@ from pimsim.steps.records import ActivityRecord, Profile, SpanRecord
 from pimsim.steps.step_tree import Copies, Identical, Loop, Parallel, Sequence, Step, Work, event_count
 from tests.oracles import naive_schedule
 from tests.support import trees
+from tests.support.counts import MACHINES
 
 HOW: tuple[tuple[Schedule, bool], ...] = (("serial", False), ("serial", True), ("dataflow", False), ("dataflow", True))
 """Schedule of a run, and whether it simulates all rounds and copies."""
@@ -75,6 +76,7 @@ def log(outcome: EngineRun) -> Counter[tuple[str, str, str, int, int]]:
     return Counter((activity.component, s.part, s.label, s.start_ps, s.end_ps) for activity, s in spans)
 
 
+@settings(max_examples=MACHINES)
 @given(program=trees.programs(parallel=True))
 def test_ungrouped_run_is_the_replay(program: Program) -> None:
     end_ps, events = trees.replay_program(program)
@@ -85,6 +87,7 @@ def test_ungrouped_run_is_the_replay(program: Program) -> None:
     assert busy_of(outcome) == naive_schedule.busy_ps(events)
 
 
+@settings(max_examples=MACHINES)
 @given(program=trees.programs())
 def test_grouped_run_equals_the_ungrouped_one(program: Program) -> None:
     grouped, full = run(program), run(program, expand=True)
@@ -97,6 +100,7 @@ def test_grouped_run_equals_the_ungrouped_one(program: Program) -> None:
     assert sum(repeat for *_, repeat in repeats_of(grouped)) == len(full.activities)
 
 
+@settings(max_examples=MACHINES)
 @given(program=trees.programs())
 def test_spans_stand_for_all_that_they_group(program: Program) -> None:
     grouped = run(program)
@@ -107,6 +111,7 @@ def test_spans_stand_for_all_that_they_group(program: Program) -> None:
     assert covered == naive_schedule.busy_ps(trees.replay_program(program)[1])
 
 
+@settings(max_examples=MACHINES)
 @given(program=trees.programs())
 def test_parts_of_every_task_add_up_to_its_time(program: Program) -> None:
     outcome = run(program)
@@ -119,6 +124,7 @@ def test_parts_of_every_task_add_up_to_its_time(program: Program) -> None:
         assert [activity.name for activity in activities] == [assignment.name for assignment in task.assignments]
 
 
+@settings(max_examples=MACHINES)
 @given(program=trees.programs())
 def test_one_activity_runs_after_the_other(program: Program) -> None:
     outcome = run(program, expand=True)
@@ -129,11 +135,13 @@ def test_one_activity_runs_after_the_other(program: Program) -> None:
     assert now == outcome.latency_ps
 
 
+@settings(max_examples=MACHINES)
 @given(program=trees.programs())
 def test_two_runs_are_equal(program: Program) -> None:
     assert run(program) == run(program)
 
 
+@settings(max_examples=MACHINES)
 @given(program=trees.programs())
 def test_what_has_been_stepped_through_need_not_be_again(program: Program) -> None:
     memo: Memo = {}
@@ -211,6 +219,7 @@ def test_an_error_in_a_process_ends_the_run() -> None:
         env.run_to_end()
 
 
+@settings(max_examples=MACHINES)
 @given(program=trees.programs(parallel=True))
 def test_skipped_events_change_nothing(program: Program) -> None:
     with pytest.MonkeyPatch.context() as patch:

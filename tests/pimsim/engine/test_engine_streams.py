@@ -94,7 +94,7 @@ def streaming_programs(draw: st.DrawFn, *, fits: bool) -> Program:
     return Program(blocks, program.capacities, program.lanes)
 
 
-@settings(max_examples=scaled(15, 3_000))
+@settings(max_examples=scaled(15, 2_000))
 @given(program=streaming_programs(fits=True))
 def test_where_all_demands_fit_contended_is_dataflow(program: Program) -> None:
     flow, contended = run(program, "dataflow"), run(program, "contended")
@@ -103,7 +103,7 @@ def test_where_all_demands_fit_contended_is_dataflow(program: Program) -> None:
     ]
 
 
-@settings(max_examples=scaled(15, 3_000))
+@settings(max_examples=scaled(15, 2_000))
 @given(program=streaming_programs(fits=False))
 def test_closed_form_steps_and_bounds(program: Program) -> None:
     """Serial is the closed form, dataflow without limits the longest path; contended keeps the bound of the port."""

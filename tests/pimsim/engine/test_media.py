@@ -45,7 +45,7 @@ def spans_of(outcome: EngineRun) -> list[tuple[str, int]]:
 
 
 # A list here replaces that of the profile, so that it needs `too_slow` again: a busy machine is not a failure.
-@settings(max_examples=scaled(15, 5_000), suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@settings(max_examples=scaled(15, 1_000), suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 @given(program=trees.flow_programs())
 def test_a_queue_is_a_resource(program: Program) -> None:
     """All ends equal those of the dataflow schedule; waiting for a unit there is waiting inside the medium here. The

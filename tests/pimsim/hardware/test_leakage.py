@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pimsim.config.schema import Config
@@ -15,6 +15,7 @@ from pimsim.results.run_result import RunResult
 from pimsim.simulation import simulate
 from tests.support import component_strategies, strategies
 from tests.support.closeness import near
+from tests.support.counts import MACHINES
 from workloads.trace import Trace
 
 
@@ -45,6 +46,7 @@ def under(config: Config, trace: Trace, gating: Gating) -> RunResult:
     return simulate(config.model_copy(update={"leakage_gating": gating}), trace)
 
 
+@settings(max_examples=MACHINES)
 @given(run=strategies.runs())
 def test_whole_runs(run: tuple[Config, Trace]) -> None:
     """Gating changes nothing but the leakage: every component by its power, its pieces, and its time."""

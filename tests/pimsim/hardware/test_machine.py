@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 
 from pimsim.config.loading import load_config
 from pimsim.config.schema import Config
@@ -13,6 +13,7 @@ from pimsim.mapping.operations import map_trace
 from pimsim.steps.step_tree import PARTS
 from tests.oracles import naive_schedule
 from tests.support import strategies
+from tests.support.counts import MACHINES
 from workloads.trace import Trace
 
 
@@ -38,6 +39,7 @@ def test_aggregators_add_at_the_energy_of_tiles() -> None:
     assert machine.action_energies_j()["mesh.add"] == machine.action_energies_j()["tile.add"] == 7e-12
 
 
+@settings(max_examples=MACHINES)
 @given(run=strategies.runs())
 def test_every_step_has_a_known_part_component_and_energy(run: tuple[Config, Trace]) -> None:
     config, trace = run

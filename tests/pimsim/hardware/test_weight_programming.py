@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pimsim.base.units import to_ps
@@ -15,6 +15,7 @@ from pimsim.steps.step_tree import action_counts, expanded
 from tests.oracles import naive_schedule, naive_tiles
 from tests.support import component_strategies
 from tests.support.closeness import near
+from tests.support.counts import MACHINES
 
 
 @st.composite
@@ -42,6 +43,7 @@ def test_closed_form_is_the_oracle_s(case: tuple[Programming, ProgrammingShare])
     assert programming.latency_ps(share) == rows * 2 * to_ps(config.pair.cell.write_pulse_s)
 
 
+@settings(max_examples=MACHINES)
 @given(case=cases())
 def test_closed_form_is_the_engine_s_and_every_cell_is_written_once(case: tuple[Programming, ProgrammingShare]) -> None:
     programming, share = case

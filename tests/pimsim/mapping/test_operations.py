@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from pimsim.base.errors import CapacityError, WorkloadInputError
 from pimsim.config.loading import load_config
@@ -27,6 +27,7 @@ from pimsim.mapping.program import Task
 from pimsim.simulation import make_trace
 from tests.oracles import naive_causal
 from tests.support import strategies
+from tests.support.counts import MACHINES
 from tests.support.trees import name_of
 from workloads.expert_ops import ExpertChoice, ExpertSum, GroupedProjection
 from workloads.kv_ops import KVAccumulate, KVEvict
@@ -260,6 +261,7 @@ def test_whole_model_plans_each_layer_where_it_lies() -> None:
     assert block.repeat == 3
 
 
+@settings(max_examples=MACHINES)
 @given(run=strategies.runs())
 def test_every_op_is_mapped_once_per_repetition(run: tuple[Config, Trace]) -> None:
     config, trace = run
@@ -274,6 +276,7 @@ def test_every_op_is_mapped_once_per_repetition(run: tuple[Config, Trace]) -> No
     assert sum(block.repeat * task.macs for block, task in mapped.program.tasks()) == counted
 
 
+@settings(max_examples=MACHINES)
 @given(run=strategies.runs(crossbars=True))
 def test_only_1_bit_projections_use_the_tiles(run: tuple[Config, Trace]) -> None:
     config, trace = run
@@ -375,6 +378,7 @@ def test_tiles_and_meshes_are_a_layer_s_own_and_all_else_is_shared() -> None:
     assert {program.capacities[name] for name in ("vector", "sram", "memory", "controller")} == {1}
 
 
+@settings(max_examples=MACHINES)
 @given(run=strategies.runs(schedule="dataflow"))
 def test_slices_add_up_to_the_op(run: tuple[Config, Trace]) -> None:
     """Each op takes as long, cut or not, and what is opened is closed in its own block."""

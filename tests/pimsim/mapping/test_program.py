@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import itertools
 
-from hypothesis import given
+from hypothesis import given, settings
 
 from pimsim.mapping.program import Program, ProgramBlock
 from pimsim.steps.step_tree import Sequence, Step
 from tests.support import trees
+from tests.support.counts import MACHINES
 
 
 def events_of(program: Program) -> list[tuple[str, int, int]]:
     return [(e.step.label, e.start_ps, e.end_ps) for e in trees.replay_program(program)[1]]
 
 
+@settings(max_examples=MACHINES)
 @given(program=trees.programs())
 def test_the_same_happens_however_it_is_written(program: Program) -> None:
     assert events_of(program.grouped()) == events_of(program.ungrouped()) == events_of(program)
@@ -24,6 +26,7 @@ def test_the_same_happens_however_it_is_written(program: Program) -> None:
     assert [task.name for _, task in program.tasks()] == [each.name for block in program.blocks for each in block.tasks]
 
 
+@settings(max_examples=MACHINES)
 @given(program=trees.programs(parallel=True))
 def test_closed_form_is_the_replay(program: Program) -> None:
     assert program.serial_latency_ps() == trees.replay_program(program)[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pimsim.base.errors import CapacityError, ConfigError
@@ -16,6 +16,7 @@ from pimsim.simulation import make_trace
 from tests.oracles import naive_mesh, naive_tiles
 from tests.pimsim.mapping.tiny_tiles import projection, tiny, trace_of
 from tests.support import strategies
+from tests.support.counts import MACHINES
 from workloads.ops import Projection
 from workloads.trace import Block, Trace
 
@@ -164,12 +165,14 @@ def check_plan(config: Config, trace: Trace, plan: TilePlan) -> None:
     )
 
 
+@settings(max_examples=MACHINES)
 @given(run=strategies.runs(crossbars=True))
 def test_plan_is_the_oracle_s(run: tuple[Config, Trace]) -> None:
     config, trace = run
     check_plan(config, trace, plan_tiles(config, trace))
 
 
+@settings(max_examples=MACHINES)
 @given(run=strategies.runs(crossbars=False))
 def test_without_crossbars_nothing_is_placed(run: tuple[Config, Trace]) -> None:
     config, trace = run
@@ -179,6 +182,7 @@ def test_without_crossbars_nothing_is_placed(run: tuple[Config, Trace]) -> None:
     assert not any(layer.matrices for layers in plan.blocks for layer in layers)
 
 
+@settings(max_examples=MACHINES)
 @given(run=strategies.runs(crossbars=True), data=st.data())
 def test_one_bank_too_few_is_an_error_that_says_how_many(run: tuple[Config, Trace], data: st.DataObject) -> None:
     config, trace = run

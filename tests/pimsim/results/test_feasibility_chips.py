@@ -6,7 +6,7 @@ import math
 from collections import Counter, defaultdict
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pimsim import load_config, simulate
@@ -21,9 +21,11 @@ from tests.pimsim.results.tight_machines import (
     model_runs,
 )
 from tests.support.closeness import near
+from tests.support.counts import MACHINES
 from workloads.trace import Trace
 
 
+@settings(max_examples=MACHINES)
 @given(case=model_runs())
 def test_chips_of_one_bank_take_as_long_as_one_chip_and_the_links_between(case: tuple[Config, Trace]) -> None:
     """Exact: where a bank begins, a chip does; every crossing costs a command and the layer's output on the link."""
@@ -58,6 +60,7 @@ def test_chips_of_one_bank_take_as_long_as_one_chip_and_the_links_between(case: 
     assert several.weight_load_ps <= one.weight_load_ps
 
 
+@settings(max_examples=MACHINES)
 @given(case=model_runs(), gating=st.sampled_from(["ungated", "not_charged"]))
 def test_every_chip_has_parts_of_its_own(case: tuple[Config, Trace], gating: str) -> None:
     config, trace = case
@@ -75,6 +78,7 @@ def test_every_chip_has_parts_of_its_own(case: tuple[Config, Trace], gating: str
     assert three.tiles.tiles_available == 3 * one.tiles.tiles_available
 
 
+@settings(max_examples=MACHINES)
 @given(case=model_runs(), buffers=st.integers(1, 2))
 def test_chips_share_nothing_under_dataflow(case: tuple[Config, Trace], buffers: int) -> None:
     config, trace = case

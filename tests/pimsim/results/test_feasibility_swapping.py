@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pimsim import load_config, simulate
@@ -28,9 +28,18 @@ from tests.pimsim.results.tight_machines import (
     swapping_runs,
 )
 from tests.support.closeness import near
+from tests.support.counts import MACHINES, scaled
 from workloads.trace import Trace
 
 
+def bits_of_a_weight(config: Config) -> Fraction:
+    """Bits of a weight in memory, docs/model.md, eq. (48)."""
+    assert config.machine.crossbar
+    stated = {"binary": "1", "unit": "1", "ternary": str(config.mapping.ternary_storage_bits), "int2": "2"}
+    return Fraction(stated[config.machine.crossbar.pair.encoding.weights])
+
+
+@settings(max_examples=MACHINES)
 @given(case=swapping_runs())
 def test_a_swapped_layer_is_written_before_each_use(case: tuple[Config, Trace]) -> None:
     """Cells, bits and wear by formula, from the weights of the layers that do not stay."""
@@ -46,9 +55,7 @@ def test_a_swapped_layer_is_written_before_each_use(case: tuple[Config, Trace]) 
     assert result.provision.load_counts.get("programming.cell_write", 0) == cells * stays
     assert result.provision.layers == sum(bool(layer.matrices) for layer in layers)
     assert result.provision.layers_swapped == sum(layer.swapped and bool(layer.matrices) for layer in layers)
-    alphabet = config.machine.crossbar.pair.encoding.weights
-    ternary = Fraction(str(config.mapping.ternary_storage_bits))
-    each_bits = {"binary": Fraction(1), "ternary": ternary}.get(alphabet) or Fraction(alphabet.removeprefix("int"))
+    each_bits = bits_of_a_weight(config)
     packed_bits = [
         8 * math.ceil(m.grid.in_features * m.grid.out_features * each_bits / 8)
         for layer in layers if layer.swapped for m in layer.matrices.values()
@@ -69,6 +76,7 @@ def test_a_swapped_layer_is_written_before_each_use(case: tuple[Config, Trace]) 
         assert (feasibility.lifetime_tokens, feasibility.lifetime_s, feasibility.lifetime_days) == (None, None, None)
 
 
+@settings(max_examples=scaled(9, 300))
 @given(case=swapping_runs())
 def test_closed_form_is_the_engine_s_and_nothing_overlaps_in_series(case: tuple[Config, Trace]) -> None:
     config, trace = case
@@ -88,6 +96,7 @@ def test_closed_form_is_the_engine_s_and_nothing_overlaps_in_series(case: tuple[
     assert flow.counts == serial.counts
 
 
+@settings(max_examples=MACHINES)
 @given(case=swapping_runs())
 def test_layers_take_turns_in_the_region(case: tuple[Config, Trace]) -> None:
     config, trace = case
@@ -113,6 +122,7 @@ def test_layers_take_turns_in_the_region(case: tuple[Config, Trace]) -> None:
     assert all(here[1] <= there[0] for here, there in pairwise(turns))
 
 
+@settings(max_examples=MACHINES)
 @given(case=model_runs(), schedule=st.sampled_from(SCHEDULES))
 def test_with_room_for_all_layers_swapping_is_whole_model(case: tuple[Config, Trace], schedule: str) -> None:
     config, trace = changed(case[0], schedule=schedule), case[1]
@@ -121,6 +131,7 @@ def test_with_room_for_all_layers_swapping_is_whole_model(case: tuple[Config, Tr
     assert (whole.activities, whole.profiles, whole.provision) == (swap.activities, swap.profiles, swap.provision)
 
 
+@settings(max_examples=MACHINES)
 @given(case=model_runs())
 def test_swapping_adds_work_and_takes_none_away(case: tuple[Config, Trace]) -> None:
     """But for hops on the mesh: a layer may take its turn nearer to the port than it would stay."""
@@ -156,6 +167,17 @@ def test_twelve_layers_on_chips_for_three_by_hand() -> None:
     assert swap.latency_ps == whole_ps + 4 * pulses_ps + 2 * 4 * square_ps + 6 * 10_000
     # Loading the two that stay, each from its own chip's memory.
     assert result.weight_load_ps == 2 * whole_ps
+
+
+@pytest.mark.parametrize(("weights", "bits"), [("binary", 1), ("ternary", 2), ("int2", 2), ("int4", 4)])
+def test_a_swapped_layer_is_read_with_the_bits_of_its_alphabet(weights: str, bits: int) -> None:
+    """A layer of GPT-2 small, 7,077,888 weights, packed without padding. The chip has no room for twelve."""
+    overrides = ["workload.model=gpt2-small", "mapping.provisioning=swap"]
+    overrides += ["machine.mesh.rows=10", "machine.mesh.columns=10"]
+    config = load_config({}, [*overrides, f"machine.crossbar.pair.encoding.weights={weights}"])
+    assert config.mapping.ternary_storage_bits == 2
+    swap = next(op for op in simulate(config).ops if op.name == SWAP)
+    assert swap.counts["memory.read_bit"] == bits * 12 * 768 * 768
 
 
 def test_a_layer_that_no_chip_holds_cannot_be_swapped() -> None:

@@ -41,7 +41,7 @@ def test_written_out_in_full_nothing_changes(work: Work) -> None:
     assert not kinds(full) & {Identical, Copies}
     end_ps, events = naive_schedule.replay(work)
     full_end_ps, full_events = naive_schedule.replay(full)
-    assert full_end_ps == end_ps
+    assert full_end_ps == end_ps == naive_schedule.end_of(work) == naive_schedule.end_of(full)
     assert naive_schedule.action_counts(full_events) == naive_schedule.action_counts(events)
     assert naive_schedule.busy_ps(full_events) == naive_schedule.busy_ps(events)
     assert Counter((e.step.label, e.start_ps, e.end_ps) for e in full_events) == Counter(

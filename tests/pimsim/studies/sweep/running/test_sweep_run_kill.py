@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.timeout(600),
 ]
 
-KILLS = scaled(1, 100)
+KILLS = scaled(1, 50)
 SECONDS = 120
 POINTS = 960
 """Points of the sweep that is killed: so many that a quarter of them are in the journal long before the end."""
