@@ -14,7 +14,7 @@ from pimsim import load_config, simulate
 from pimsim.hardware.buffer import BufferShare
 from pimsim.hardware.causal_mask import CausalMask
 from pimsim.hardware.memory import MemoryShare
-from pimsim.hardware.systolic import MatmulShare
+from pimsim.hardware.systolic import MatmulShare, Systolic
 from pimsim.mapping.occupancy import STREAM
 from tests.support.flows import after, flow, on, port
 from workloads.ops import AttentionMatmul, AttentionScores, AttentionValues, Dequantise, KVAppend, Projection, Softmax
@@ -74,6 +74,7 @@ def test_folds_above_the_diagonal_are_no_work(kind: type[AttentionMatmul]) -> No
 
     def computed(folds: str) -> int:
         each = flow(op, settings=(*ARRAY, folds))["s[0]"]
+        assert isinstance(each.component, Systolic)
         return each.component.computed_macs(each.share)
 
     assert computed(COMPUTED) == op.macs == 2 * 64**3

@@ -6,6 +6,7 @@ import re
 
 from pimsim import Design, compare
 from pimsim.present.text.comparison_report import print_comparison
+from pimsim.studies.comparison.compared_designs import DesignLike
 from tests.support.printed import printed, rows_below
 
 
@@ -43,7 +44,7 @@ def test_an_item_that_a_design_counts_in_part_is_named_so() -> None:
     both = printed(print_comparison, compare(names, models=["gpt2-small"], contexts=[8], overrides=half))
     assert re.search(r"^counted in part by all: quantisation passes \(left out: ", both, re.MULTILINE)
     assert "differs: " not in both
-    one = [Design("part", "pim-llm", ["workload.lm_head=false"]), "tpu-llm"]
+    one: list[DesignLike] = [Design("part", "pim-llm", ["workload.lm_head=false"]), "tpu-llm"]
     shown = printed(print_comparison, compare(one, models=["gpt2-small"], contexts=[8]))
     assert re.search(r"quantisation passes counted by part in part, tpu-llm .*left out by part in part \(", shown)
 

@@ -204,4 +204,5 @@ def test_a_processor_and_the_memory_that_it_waits_for_are_two_roofs() -> None:
     assert head.bound == memory
     assert (memory.busy_s, processor.busy_s) == (near(24.68e-6, 1e-3), near(9.7e-6))
     assert memory.least_s / memory.busy_s == near(0.767, 1e-3)
-    assert point(found, "projections").bound.resource == "roofline"  # 12 x 6 overheads against 42 MB of 1-bit weights
+    # 12 x 6 overheads against 42 MB of 1-bit weights.
+    assert point(found, "projections").demands[0].resource == "roofline"
