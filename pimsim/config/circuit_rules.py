@@ -35,7 +35,15 @@ def _when(condition: Callable[[CrossbarParams], bool], reason: str) -> Callable[
     return because
 
 
+def _measured(config: Config) -> str:
+    crossbar = config.machine.crossbar_tile
+    if crossbar is None or crossbar.activity is None:
+        return ""
+    return "machine.crossbar.activity gives the measured drive of the rows; set it to null for a stated one"
+
+
 CIRCUIT_RULES: tuple[tuple[tuple[str, ...], Callable[[Config], str], tuple[str, ...]], ...] = (
+    ((f"{PAIR}.cell.read_activity",), _measured, ("machine.crossbar.activity",)),
     (
         (f"{PAIR}.sensing.input_ohm", f"{PAIR}.drivers.resistance_ohm"),
         _when(_stated_pulse, f"{PAIR}.cell.read_pulse_s states the time of a read; null: the time to settle"),

@@ -18,6 +18,8 @@ from pimsim.config.schema import Config
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pimsim.results.measured_activity import MeasuredActivity
+
 
 def source_label(name: str) -> str:
     """Return the label of an error source in tables and plots.
@@ -48,6 +50,8 @@ class Reading:
         adc_energy_j: Energy of the ADCs, joules.
         cell_read_energy_j: Mean energy per cell read, computed from the data, joules.
         estimated_cell_read_energy_j: Energy per cell read that the timing model uses, joules.
+        squared_drive: Sum over row pulses of the squared level relative to the highest level.
+        conductance_sum_s: Sum over cell reads of the conductance times the squared relative level of the row, siemens.
 
     Reference:
         docs/array.md, eq. (26).
@@ -62,6 +66,8 @@ class Reading:
     adc_energy_j: float
     cell_read_energy_j: float
     estimated_cell_read_energy_j: float
+    squared_drive: float
+    conductance_sum_s: float
 
     @property
     def ratio(self) -> float:
@@ -188,6 +194,27 @@ class ArrayStudy(HeadlineRepr):
         """Parameters of the arrays."""
         assert self.config.machine.crossbar is not None
         return self.config.machine.crossbar.pair
+
+    @property
+    def activity(self) -> MeasuredActivity:
+        """Activity of the first chip, which `pimsim.write_activity` stores for `machine.crossbar.activity`."""
+        from pimsim.results.measured_activity import MeasuredActivity  # with h5py, which a study does not need
+
+        reading = self.reading
+        return MeasuredActivity(
+            config=self.config,
+            version=self.version,
+            matrix=self.matrix,
+            inputs=self.inputs,
+            outputs=self.outputs,
+            vectors=self.vectors,
+            seed=self.seed,
+            row_pulses=reading.row_pulses,
+            rows_active=reading.rows_active,
+            squared_drive=reading.squared_drive,
+            cell_reads=reading.cell_reads,
+            conductance_sum_s=reading.conductance_sum_s,
+        )
 
     def snr_of(self, mean_square: float) -> float:
         """Convert a mean square error into a signal-to-noise ratio.
