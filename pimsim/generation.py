@@ -21,8 +21,8 @@ from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import PS_PER_S, ps_to_s
 from pimsim.config.schema import Config
 from pimsim.engine import Memo
-from pimsim.mapping.kv_reserve import with_reserve
 from pimsim.hardware.measured_energies import DIFFERENCE
+from pimsim.mapping.kv_reserve import with_reserve
 from pimsim.mapping.macro_residency import prompt_notes
 from pimsim.mapping.port_notes import is_short_of_port, port_notes_of_iterations, spill_notes
 from pimsim.results.accounting import Accounting

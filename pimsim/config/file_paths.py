@@ -77,7 +77,7 @@ def relative_value(key: str, value: object, folder: Path) -> object:
 
 
 def with_absolute_paths(config: Config) -> Config:
-    """Make the paths of traces and measured activities absolute, so that a stored result can be run again from any folder.
+    """Make the paths of traces and measured activities absolute, so that a stored result runs again from any folder.
 
     Args:
         config: Configuration of the run.

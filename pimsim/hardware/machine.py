@@ -128,7 +128,8 @@ def build_machine(config: MachineConfig, name: str = UNNAMED) -> Machine:
 
 
 _LATEST: list[tuple[MachineConfig, Stamp, Machine]] = []
-"""Section, version of its activity file and machine that were built last; components from outside the package are built each time."""
+"""Section, version of its activity file and machine that were built last; components from outside the package are built
+each time."""
 
 
 def _build(config: MachineConfig) -> Machine:

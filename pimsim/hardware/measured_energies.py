@@ -63,13 +63,10 @@ def measured_activity(machine: MachineConfig, name: str = UNNAMED) -> MeasuredAc
     if crossbar is None or crossbar.activity is None:
         return None
     file = crossbar.activity
-
-    def refused(message: str) -> ConfigError:
-        return ConfigError([Problem(KEY, show(file), message)], name)
-
     if machine.crossbar_tile is None:
         kind = machine.outside["tile"].kind
-        raise refused(f"tiles are of the registered kind {kind}, whose energies do not follow from it; set it to null")
+        message = f"has no effect on tiles of the registered kind {kind}; set it to null"
+        raise ConfigError([Problem(KEY, show(file), message)], name)
     from pimsim.results.hdf5.kinds import shown_path
     from pimsim.results.measured_activity import differing_key
 
@@ -77,9 +74,11 @@ def measured_activity(machine: MachineConfig, name: str = UNNAMED) -> MeasuredAc
         activity = _read(file, activity_stamp(machine))
     except ResultFileError as error:
         made = "; pimsim array CONFIG --out FILE makes such a file"
-        raise refused(f"{str(error).removeprefix(f'{shown_path(file)}: ')}{made}") from error
+        message = f"{str(error).removeprefix(f'{shown_path(file)}: ')}{made}"
+        raise ConfigError([Problem(KEY, show(file), message)], name) from error
     if key := differing_key(crossbar.pair, activity.pair):
-        raise refused(f"was measured on other arrays: {key}; measure this config (pimsim array --out)")
+        message = f"was measured on other arrays: {key}; measure this config (pimsim array --out)"
+        raise ConfigError([Problem(KEY, show(file), message)], name)
     return activity
 
 
@@ -145,8 +144,10 @@ def activity_notes(machine: MachineConfig) -> tuple[str, ...]:
         for action in ("cell_read", "dac_conversion")
     )
     return (
-        f"energies of cells and DACs are measured ({KEY} {machine.crossbar.activity}: {activity.origin}): "
-        f"a cell read takes {cell}, a DAC conversion {dac}; an ADC conversion has no energy that depends on data",
+        (
+            f"energies of cells and DACs are measured ({KEY} {machine.crossbar.activity}: {activity.origin}): "
+            f"a cell read takes {cell}, a DAC conversion {dac}; an ADC conversion has no energy that depends on data"
+        ),
     )
 
 

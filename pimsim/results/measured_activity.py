@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from crossbar.params import CrossbarParams
+from pimsim.base.errors import printable
 from pimsim.base.stored_columns import Column
 from pimsim.config.schema import Config
 from pimsim.results.hdf5 import RecordFile
@@ -24,6 +25,7 @@ WITHOUT_INFLUENCE = (
     *("lines", "lines.", "drivers", "drivers.", "sensing."),
 )
 """Keys of the arrays that change neither the driven rows nor the conductances; a dot at the end: all keys below."""
+_NAME_CHARS = 80
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,8 @@ class MeasuredActivity:
     def origin(self) -> str:
         """What was measured, in words."""
         size = f"{self.inputs} x {self.outputs}, {self.vectors} vector{'' if self.vectors == 1 else 's'}"
-        return f"pimsim array of {self.config.name}, {self.matrix}, {size}, seed {self.seed}"
+        name, matrix = printable(self.config.name, _NAME_CHARS), printable(self.matrix, _NAME_CHARS)
+        return f"pimsim array of {name}, {matrix}, {size}, seed {self.seed}"
 
     def figures(self) -> dict[str, Any]:
         """Return what was measured as JSON values.

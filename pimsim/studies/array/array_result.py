@@ -11,6 +11,7 @@ from crossbar.array_activity import snr_db
 from crossbar.error_analysis import ChipErrors, SourceErrors
 from crossbar.intervals import Interval
 from crossbar.params import CrossbarParams
+from pimsim.base.errors import printable
 from pimsim.base.plugins import PluginRecord, plugin_records
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.config.schema import Config
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pimsim.results.measured_activity import MeasuredActivity
+
+
+_MATRIX_CHARS = 200
 
 
 def source_label(name: str) -> str:
@@ -204,7 +208,7 @@ class ArrayStudy(HeadlineRepr):
         return MeasuredActivity(
             config=self.config,
             version=self.version,
-            matrix=self.matrix,
+            matrix=printable(self.matrix, _MATRIX_CHARS),
             inputs=self.inputs,
             outputs=self.outputs,
             vectors=self.vectors,
