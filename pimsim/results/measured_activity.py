@@ -15,16 +15,10 @@ from typing import Annotated, Any
 from crossbar.params import CrossbarParams
 from pimsim.base.errors import printable
 from pimsim.base.stored_columns import Column
+from pimsim.config.circuit_rules import influences_activity
 from pimsim.config.schema import Config
 from pimsim.results.hdf5 import RecordFile
 
-WITHOUT_INFLUENCE = (
-    *("cell.read_voltage_v", "cell.read_pulse_s", "cell.read_activity", "cell.endurance_writes", "cell.area_m2"),
-    *("cell.write_voltage_v", "cell.write_pulse_s", "array.rows_at_once", "array.adcs", "array.columns_per_adc"),
-    *("dac.sample_rate_hz", "dac.power_w", "dac.area_m2", "encoding.readout", "adc.", "noise.read.", "wires."),
-    *("lines", "lines.", "drivers", "drivers.", "sensing."),
-)
-"""Keys of the arrays that change neither the driven rows nor the conductances; a dot at the end: all keys below."""
 _NAME_CHARS = 80
 
 
@@ -113,7 +107,7 @@ def differing_key(pair: CrossbarParams, other: CrossbarParams) -> str:
     for key, value in _leaves(pair.model_dump(mode="json")):
         if key in measured and measured[key] == value:
             continue
-        if not any(key.startswith(each) if each.endswith(".") else key == each for each in WITHOUT_INFLUENCE):
+        if influences_activity(key):
             return f"machine.crossbar.pair.{key} is {measured.get(key)} there and {value} here"
     return ""
 

@@ -1,4 +1,4 @@
-"""Matrices of weights or of input vectors from untrusted .npy files: pickles are refused, and the shape must agree with the file size."""
+"""Matrices of weights or of inputs from untrusted .npy files: pickles are refused, and size and shape must agree."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def read_weights(path: Path, what: str = "weights", axes: str = "[in, out]") -> 
         axes: What the rows and columns are, for messages.
 
     Returns:
-        Weights, [in, out], or input vectors, [vectors, in], with the integer dtype and memory order of the file; read-only.
+        Weights, [in, out], or input vectors, [vectors, in], with the integer dtype and memory order of the file;
+        read-only.
 
     Raises:
         WorkloadInputError: If the file cannot be read, is not an .npy file, has another type or shape, or is longer or

@@ -115,6 +115,8 @@ def other_value(key: str, value: object) -> Any:
 
 def figures(settings: Mapping[str, Any]) -> str:
     shown = simulate(load_config("pim-llm", settings)).to_dict()
+    # Notes on a measured activity name the stated energies, too, which no figure contains.
+    shown["notes"] = [note for note in shown["notes"] if "measured" not in note]
     return json.dumps({name: shown[name] for name in shown if name != "config"}, default=str)
 
 

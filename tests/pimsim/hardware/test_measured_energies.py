@@ -23,10 +23,12 @@ from pimsim import (
     write_result,
 )
 from pimsim.base.errors import ConfigError
+from pimsim.config.circuit_rules import WITHOUT_INFLUENCE
 from pimsim.config.schema import Config
 from pimsim.hardware.machine import build_machine
 from pimsim.hardware.measured_energies import DIFFERENCE
-from pimsim.results.measured_activity import WITHOUT_INFLUENCE, differing_key
+from pimsim.results.measured_activity import differing_key
+from pimsim.studies.ranges.config_ranges import config_ranges
 from tests.support.activity_files import activity_file, activity_of
 from tests.support.closeness import near
 
@@ -205,6 +207,17 @@ def test_a_stored_result_keeps_it_and_runs_again_elsewhere(tmp_path: Path, monke
     again = read_result(tmp_path / "r.h5")
     assert again == result
     assert simulate(again.config).energy_j == result.energy_j
+
+
+def test_ranges_take_the_measured_arrays_as_exact() -> None:
+    """Their statistics hold for these arrays alone; voltages and converters still vary."""
+    stated, measured = (
+        {each.key for each in config_ranges(load_config("pim-llm", overrides), "pim-llm", overrides)}
+        for overrides in (SMALL, SMALL | {KEY: activity_file()})
+    )
+    assert f"{PAIR}.adc.conversion_energy_j" in measured
+    exact = ("cell.lrs_ohm", "cell.hrs_ohm", "cell.read_activity", "noise.")
+    assert stated - measured == {key for key in stated if key.startswith(tuple(f"{PAIR}.{each}" for each in exact))}
 
 
 def test_a_generation_states_no_difference_of_one_pass() -> None:
