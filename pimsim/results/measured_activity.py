@@ -132,7 +132,7 @@ def _problem(activity: MeasuredActivity) -> str | None:
     if activity.squared_drive > activity.rows_active * (1 + 1e-9):
         return f"squared_drive {activity.squared_drive:g} exceeds rows_active {activity.rows_active}"
     if not math.isfinite(activity.conductance_sum_s) or bool(activity.rows_active) != bool(activity.squared_drive):
-        return "squared_drive or conductance_sum_s is no sum over the driven rows"
+        return "squared_drive or conductance_sum_s cannot be a sum over the driven rows"
     return None
 
 
