@@ -22,6 +22,8 @@ class Activity:
         cell_energy_j: energy of the currents through the cells, joules (docs/array.md, eq. (26)).
         dac_energy_j: energy of the drivers of active rows, joules.
         adc_energy_j: energy of the conversions, joules.
+        squared_drive: sum over pulses and rows, of slices and arrays from left to right, of the squared level relative
+            to the highest level; equal to `rows_active` for levels of one bit.
     """
 
     vectors: int
@@ -31,6 +33,7 @@ class Activity:
     cell_energy_j: float
     dac_energy_j: float
     adc_energy_j: float
+    squared_drive: float
 
     def __add__(self, other: Activity) -> Activity:
         """Return the sum of both activities, field by field.

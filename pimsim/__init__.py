@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from pimsim.present.plots import write_plots as write_plots
     from pimsim.results.explanation import Explanation as Explanation
     from pimsim.results.explanation import explain as explain
+    from pimsim.results.measured_activity import read_activity as read_activity
+    from pimsim.results.measured_activity import write_activity as write_activity
     from pimsim.results.run_result import RunResult as RunResult
     from pimsim.results.store import read_result as read_result
     from pimsim.results.store import write_result as write_result
@@ -127,6 +129,10 @@ _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above
     "results.explanation": {
         "Explanation": "Result of `explain`: the critical path by cause, overlap and contention.",
         "explain": "Explain where the time of a run goes.",
+    },
+    "results.measured_activity": {
+        "read_activity": "Read the measured activity of arrays from an HDF5 file.",
+        "write_activity": "Write the activity of an array study to an HDF5 file, for machine.crossbar.activity.",
     },
     "results.run_result": {
         "RunResult": "Result of `simulate`: latency, energy, area, utilisation, per op and in total."

@@ -21,6 +21,7 @@ from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.base.units import PS_PER_S, ps_to_s
 from pimsim.config.schema import Config
 from pimsim.engine import Memo
+from pimsim.hardware.measured_energies import DIFFERENCE
 from pimsim.mapping.kv_reserve import with_reserve
 from pimsim.mapping.macro_residency import prompt_notes
 from pimsim.mapping.port_notes import is_short_of_port, port_notes_of_iterations, spill_notes
@@ -385,9 +386,14 @@ def generate(
     of_port = port_notes_of_iterations(short_of_port, 1 + len(steps), "simulated passes")
     notes_of_prompt = *prompt_notes(config), *spill_notes(config, prefill.memory_use.activation_bytes)
     spilled = notes_of_prompt if run_pass is None else prefill.notes
-    notes, spilled = (tuple(each for each in some if not is_short_of_port([each])) for some in (notes, spilled))
+    notes, spilled = (tuple(each for each in some if not _is_of_pass(each)) for some in (notes, spilled))
     notes = tuple(dict.fromkeys((*notes, *of_port, *spilled)))
     return GenerationResult(config, prefill, tuple(steps), first, last, notes)
+
+
+def _is_of_pass(note: str) -> bool:
+    """Return whether a note states something about one pass alone, which a generation says of all its passes."""
+    return is_short_of_port([note]) or note.startswith(DIFFERENCE)
 
 
 def _with_workload(config: Config, **changes: object) -> Config:

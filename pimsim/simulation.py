@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from pimsim.base.errors import MAX_LINE_CHARS, WorkloadInputError, printable
 from pimsim.base.shipped_files import find_trace
+from pimsim.config.file_paths import with_absolute_paths
 from pimsim.config.file_recognition import other_kind
 from pimsim.config.model_folders import folder_elsewhere, named_spec
 from pimsim.config.schema import Config
@@ -17,6 +16,7 @@ from pimsim.engine.collecting import few_collections
 from pimsim.engine.run_records import component_records, op_records
 from pimsim.engine.watching import Progress
 from pimsim.hardware.machine import build_machine
+from pimsim.hardware.measured_energies import activity_difference
 from pimsim.hardware.tile_kinds import machine_notes
 from pimsim.mapping.buffer_capacity import check_buffers
 from pimsim.mapping.circuit_notes import circuit_notes, input_bits
@@ -229,7 +229,7 @@ def simulate_figures(
         ConfigError: As in `simulate`.
         StalledError: As in `simulate`.
     """
-    config = _with_absolute_trace(config)
+    config = with_absolute_paths(config)
     mapped = map_trace(config, machine := build_machine(config.machine, config.name), trace)
     tiles = mapped.tiles
     check_buffers(config, trace, tiles)
@@ -248,6 +248,8 @@ def simulate_figures(
         macros = next(iter(macro_residencies(config, trace, tiles)), None)
         return run_accounting(config, machine, trace, complete, ops, static, held.spilled_bytes, macros)
 
+    change = activity_difference(config.machine, machine.action_energies_j(), ops)
+    changed = (change,) if change else ()
     result = RunResult(
         config=config,
         version=__version__,
@@ -266,7 +268,7 @@ def simulate_figures(
         weight_load_ps=loading.load_ps,
         provision=_provision(config, tiles, loading),
         media=outcome.media,
-        notes=_notes(config, trace, mapped, outcome.latency_ps),
+        notes=(*_notes(config, trace, mapped, outcome.latency_ps), *changed),
         memory_use=memory_use(config, mapped.footprints, mapped.residency),
         kv_tiers=tier_uses(config, mapped.residency),
     )
@@ -342,7 +344,7 @@ def load_weights(
     """
     config = config.model_copy(update={"workload": config.workload.model_copy(update={"phase": "load"})})
     return simulate_loading(
-        _with_absolute_trace(config), make_trace(config) if trace is None else trace, expand=expand, memo=memo
+        with_absolute_paths(config), make_trace(config) if trace is None else trace, expand=expand, memo=memo
     )
 
 
@@ -362,24 +364,6 @@ def check_memory(config: Config) -> None:
     check_buffers(config, trace, plan)
     if config.machine.memory.capacity_bytes is not None or config.machine.kv_tiers:
         check_memory_capacity(config.machine, trace.model, with_tiers(config, trace, plan)[0])
-
-
-def _with_absolute_trace(config: Config) -> Config:
-    """Make the paths of trace files absolute, so that a stored result can be run again from any folder.
-
-    Args:
-        config: Configuration of the run.
-
-    Returns:
-        The config with absolute paths, or unchanged if it has no trace files.
-    """
-    workload = config.workload
-    changes: dict[str, object] = {}
-    if workload.trace is not None and os.path.lexists(workload.trace):
-        changes["trace"] = str(Path(workload.trace).absolute())
-    if workload.routing.trace is not None:
-        changes["routing"] = workload.routing.model_copy(update={"trace": str(Path(workload.routing.trace).absolute())})
-    return config.model_copy(update={"workload": workload.model_copy(update=changes)}) if changes else config
 
 
 def _provision(config: Config, tiles: TilePlan, loading: WeightLoading) -> Provision:

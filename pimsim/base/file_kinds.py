@@ -18,6 +18,8 @@ RESULTS: Mapping[str, str] = {
     "pimsim-result": "holds the result of a run: use pimsim show {file}",
     "pimsim-serving": "holds a result of pimsim serve: use pimsim show {file}",
     "pimsim-cluster": "holds a result of pimsim serve for several machines: use pimsim show {file}",
+    "pimsim-activity": "holds an activity that pimsim array measured: use pimsim show {file}, or name it in "
+    "machine.crossbar.activity",
     "pimsim-accuracy": "holds a result of pimsim accuracy: use pimsim show {file}",
     "pimsim-comparison": "holds a result of pimsim compare: use pimsim show {file}",
     "pimsim-sweep": "holds the points of a sweep or a search: use pimsim results show {file}",

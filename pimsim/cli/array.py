@@ -14,6 +14,7 @@ from pimsim.cli.options import ConfigArgument, ForceOption, JsonOption, PlotsOpt
 from pimsim.cli.written_files import say_written
 
 if TYPE_CHECKING:
+    from pimsim.results.measured_activity import MeasuredActivity
     from pimsim.studies.array.array_result import ArrayStudy
 
 app = command_app()
@@ -33,11 +34,21 @@ def array(
         Path | None,
         typer.Option(metavar="FILE", help="Use this matrix: integers of shape [inputs, outputs] in an .npy file."),
     ] = None,
-    vectors: Annotated[int, typer.Option(metavar="N", help="Number of random input vectors.")] = 64,
+    activations: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Use these input vectors: integers of shape [vectors, inputs], .npy file."),
+    ] = None,
+    vectors: Annotated[
+        int | None, typer.Option(metavar="N", help="Number of random input vectors; default: 64.")
+    ] = None,
     chips: Annotated[int, typer.Option(metavar="N", help="Number of chips that are simulated.")] = 10,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of all random numbers.")] = 0,
     json: JsonOption = False,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write one row per chip.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Store the measured activity as HDF5, for machine.crossbar.activity."),
+    ] = None,
     plots: PlotsOption = None,
     force: ForceOption = False,
 ) -> None:
@@ -46,33 +57,54 @@ def array(
 
     if weights is not None and (rows is not None or columns is not None):
         refuse("--rows and --columns give the size of a random matrix; --weights has its own size")
+    if activations is not None and vectors is not None:
+        refuse("--vectors gives the number of random vectors; --activations has its own")
     loaded = load(config, overrides or [], preset=True, command="array")
-    guard.check_outputs([guard.Output("--csv", csv, guard.table("seed,mean,"))], (config, weights), force=force)
+    outputs = (
+        guard.Output("--csv", csv, guard.table("seed,mean,")),
+        guard.Output("--out", out, guard.result("pimsim-activity")),
+    )
+    guard.check_outputs(outputs, (config, weights, activations), force=force)
     guard.check_plots(plots, ("array-errors", "array-sources", "array-columns", "array-adc-bits"), force=force)
-    matrix = None
-    if weights is not None:
+    matrix = inputs = None
+    if weights is not None or activations is not None:
         from pimsim.studies.array.weight_files import read_weights
 
-        matrix = read_weights(weights)
+        matrix = None if weights is None else read_weights(weights)
+        if activations is not None:
+            inputs = read_weights(activations, "input vectors", "[vectors, in]")
     from pimsim.cli.kernel_compiling import kernels_of
     from pimsim.present.text.tables import progress_bar
-    from pimsim.studies.array.array_options import ArrayStudyOptions
+    from pimsim.studies.array.array_options import DEFAULT_VECTORS, ArrayStudyOptions
     from pimsim.studies.array.array_study import study_array
 
-    name = None if weights is None else weights.name
-    options = ArrayStudyOptions(rows=rows, columns=columns, vectors=vectors, chips=chips, seed=seed, matrix=name)
+    named = [None if weights is None else weights.name]
+    if activations is not None:
+        named = [named[0] or "random weights", f"inputs of {activations.name}"]
+    options = ArrayStudyOptions(
+        rows=rows,
+        columns=columns,
+        vectors=DEFAULT_VECTORS if vectors is None else vectors,
+        chips=chips,
+        seed=seed,
+        matrix=", ".join(each for each in named if each) or None,
+    )
     with kernels_of(loaded), progress_bar("chip simulations", at_first="loading kernels") as progress:
-        study = study_array(loaded, matrix, options=options, progress=progress)
-    _present(study, json, csv, plots)
+        study = study_array(loaded, matrix, activations=inputs, options=options, progress=progress)
+    _present(study, json, csv, plots, out)
 
 
-def _present(study: ArrayStudy, json: bool, csv: Path | None, plots: Path | None) -> None:
+def _present(study: ArrayStudy, json: bool, csv: Path | None, plots: Path | None, out: Path | None) -> None:
     from pimsim.base.files import write_text
     from pimsim.present.formats import to_csv, to_json
     from pimsim.present.text.array_report import print_array
 
     if csv is not None:
         write_text(csv, to_csv(study.chip_rows()))
+    if out is not None:
+        from pimsim.results.measured_activity import write_activity
+
+        write_activity(study.activity, out)
     if plots is not None:
         from pimsim.present.plots import array_plots, write_plots
 
@@ -81,4 +113,20 @@ def _present(study: ArrayStudy, json: bool, csv: Path | None, plots: Path | None
         typer.echo(to_json(study.to_dict()))
     else:
         print_array(study)
-    say_written((csv, "the table of chips"), (plots, "all plots"), json=json)
+    say_written((csv, "the table of chips"), (out, "the measured activity"), (plots, "all plots"), json=json)
+
+
+def present_activity(activity: MeasuredActivity, *, json: bool) -> None:
+    """Print a stored activity.
+
+    Args:
+        activity: The activity.
+        json: Whether to print JSON.
+    """
+    from pimsim.present.formats import to_json
+    from pimsim.present.text.array_report import print_activity
+
+    if json:
+        typer.echo(to_json(activity.figures()))
+    else:
+        print_activity(activity)

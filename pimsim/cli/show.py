@@ -1,4 +1,4 @@
-"""`pimsim show`: show a stored result of `pimsim run`, `compare`, `serve` or `accuracy`."""
+"""`pimsim show`: show a stored result of `pimsim run`, `compare`, `array`, `serve` or `accuracy`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def show(
         Path,
         typer.Argument(
             metavar="RESULT",
-            help="A file that --out of pimsim run, compare, serve or accuracy wrote.",
+            help="A file that --out of pimsim run, compare, array, serve or accuracy wrote.",
             show_default=False,
         ),
     ],
@@ -46,6 +46,15 @@ def show(
     kind = result_format(result)
     if kind == "pimsim-sweep":
         refuse(f"{result} holds the points of a sweep or a search: pimsim results show {result}")
+    if kind == "pimsim-activity":
+        from pimsim.cli.array import present_activity
+        from pimsim.results.measured_activity import read_activity
+
+        options = {"--explain": explain, "--by": by, "--timeline": timeline, "--csv": csv, "--plots": plots}
+        if given := next((option for option, value in options.items() if value), None):
+            refuse(f"{given} is not of an activity, which {result} holds")
+        present_activity(read_activity(result), json=json)
+        return
     if kind in ("pimsim-serving", "pimsim-cluster", "pimsim-accuracy", "pimsim-comparison"):
         for option, value in {"--explain": explain, "--by": by, "--timeline": timeline}.items():
             if value:

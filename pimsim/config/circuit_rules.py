@@ -19,6 +19,43 @@ CIRCUITS_OF_RUNS = (
 """Keys on which energy, area or the order of reads of a run depend, but no product and no time of a read."""
 
 
+WITHOUT_INFLUENCE = (
+    *("cell.read_voltage_v", "cell.read_pulse_s", "cell.read_activity", "cell.endurance_writes", "cell.area_m2"),
+    *("cell.write_voltage_v", "cell.write_pulse_s", "array.rows_at_once", "array.adcs", "array.columns_per_adc"),
+    *("dac.sample_rate_hz", "dac.power_w", "dac.area_m2", "encoding.readout", "adc.", "noise.read.", "wires."),
+    *("lines", "lines.", "drivers", "drivers.", "sensing."),
+)
+"""Keys of the arrays that change neither the driven rows nor the conductances; a dot at the end: all keys below."""
+
+
+def influences_activity(key: str) -> bool:
+    """Return whether a measured activity depends on a key.
+
+    Args:
+        key: Dotted key below `machine.crossbar.pair`.
+
+    Returns:
+        True if arrays that differ in it have other conductances or pulses.
+    """
+    return not any(key.startswith(each) if each.endswith(".") else key == each for each in WITHOUT_INFLUENCE)
+
+
+def is_measured(config: Config, key: str) -> bool:
+    """Return whether `machine.crossbar.activity` fixes a number: other arrays have another activity.
+
+    Args:
+        config: The config.
+        key: Dotted key.
+
+    Returns:
+        False without a measured activity.
+    """
+    below = key.removeprefix(f"{PAIR}.")
+    if below == key or config.machine.crossbar is None or config.machine.crossbar.activity is None:
+        return False
+    return below == "cell.read_activity" or influences_activity(below)
+
+
 def _stated_pulse(pair: CrossbarParams) -> bool:
     return pair.cell.read_pulse_s is not None
 
@@ -35,7 +72,15 @@ def _when(condition: Callable[[CrossbarParams], bool], reason: str) -> Callable[
     return because
 
 
+def _measured(config: Config) -> str:
+    crossbar = config.machine.crossbar_tile
+    if crossbar is None or crossbar.activity is None:
+        return ""
+    return "machine.crossbar.activity gives the measured drive of the rows; set it to null for a stated one"
+
+
 CIRCUIT_RULES: tuple[tuple[tuple[str, ...], Callable[[Config], str], tuple[str, ...]], ...] = (
+    ((f"{PAIR}.cell.read_activity",), _measured, ("machine.crossbar.activity",)),
     (
         (f"{PAIR}.sensing.input_ohm", f"{PAIR}.drivers.resistance_ohm"),
         _when(_stated_pulse, f"{PAIR}.cell.read_pulse_s states the time of a read; null: the time to settle"),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pimsim.config.model_folders import folder_named, is_path, is_shipped_model
+from pimsim.config.schema import Config
 from pimsim.config.yaml_tree import Path as TreePath
 from workloads.shipped import shipped_networks
 
@@ -16,6 +17,7 @@ FILE_KEYS: tuple[TreePath, ...] = (
     ("accuracy", "model"),
     ("accuracy", "text"),
     ("accuracy", "calibration"),
+    ("machine", "crossbar", "activity"),
 )
 """Keys whose value is the path of a file or folder, or the name of something that ships with pimsim."""
 
@@ -74,6 +76,30 @@ def relative_value(key: str, value: object, folder: Path) -> object:
     return _below(folder, path, value) or value
 
 
+def with_absolute_paths(config: Config) -> Config:
+    """Make the paths of traces and measured activities absolute, so that a stored result runs again from any folder.
+
+    Args:
+        config: Configuration of the run.
+
+    Returns:
+        The config with absolute paths, or unchanged if it names no such files.
+    """
+    workload = config.workload
+    changes: dict[str, object] = {}
+    if workload.trace is not None and os.path.lexists(workload.trace):
+        changes["trace"] = str(Path(workload.trace).absolute())
+    if workload.routing.trace is not None:
+        changes["routing"] = workload.routing.model_copy(update={"trace": str(Path(workload.routing.trace).absolute())})
+    if changes:
+        config = config.model_copy(update={"workload": workload.model_copy(update=changes)})
+    crossbar = config.machine.crossbar
+    if crossbar is None or crossbar.activity is None:
+        return config
+    tiles = crossbar.model_copy(update={"activity": str(Path(crossbar.activity).absolute())})
+    return config.model_copy(update={"machine": config.machine.model_copy(update={"crossbar": tiles})})
+
+
 def _below(folder: Path, path: TreePath, value: str) -> str:
     if (
         path == ("workload", "model")
@@ -98,14 +124,20 @@ def _is_elsewhere(model: str) -> bool:
 
 def _get(tree: Mapping[str, object], path: TreePath) -> str:
     """Return the text at a path; empty if there is none."""
-    section = tree.get(str(path[0]))
-    value = section.get(str(path[1])) if isinstance(section, dict) else None
+    value: object = tree
+    for key in path:
+        value = value.get(str(key)) if isinstance(value, Mapping) else None
     return value if isinstance(value, str) else ""
 
 
 def _mapped(tree: Tree, values: Mapping[TreePath, str]) -> Tree:
-    for (section, key), value in values.items():
-        below = tree[str(section)]
-        assert isinstance(below, dict)
-        tree = tree | {str(section): below | {str(key): value}}
+    for path, value in values.items():
+        tree = _replaced(tree, path, value)
     return tree
+
+
+def _replaced(tree: Tree, path: TreePath, value: str) -> Tree:
+    """Return a copy of a tree with another text at a path, which leads to a text."""
+    first, *rest = path
+    below = tree[str(first)]
+    return tree | {str(first): _replaced(below, tuple(rest), value) if rest and isinstance(below, dict) else value}

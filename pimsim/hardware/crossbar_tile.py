@@ -9,17 +9,18 @@ Actions are counted for the rows and columns in use only; unused cells and conve
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Self
 
 from pimsim.base.units import to_ps
 from pimsim.config.schema import CrossbarConfig
-from pimsim.hardware.array_pass import circuit_areas, pass_energies_j
+from pimsim.hardware.array_pass import circuit_areas
 from pimsim.hardware.array_passes import ArrayPasses
 from pimsim.hardware.buffer_figures import tile_figures
 from pimsim.hardware.buffer_steps import buffer_accesses
 from pimsim.hardware.component import Area, ceil_div
 from pimsim.hardware.matrix_tile import Blocks, MatrixTile, TilesShare
+from pimsim.hardware.measured_energies import tile_energies_j
 from pimsim.hardware.sum_widths import (
     level_bits,
     merged_bits,
@@ -33,6 +34,9 @@ from pimsim.hardware.weight_grid import TileUse, WeightGrid
 from pimsim.hardware.weight_programming import Programming
 from pimsim.hardware.weight_slices import cell_read, with_weights
 from pimsim.steps.step_tree import Copies, Loop, Parallel, Sequence, Step, Work
+
+if TYPE_CHECKING:
+    from pimsim.results.measured_activity import MeasuredActivity
 
 INPUT_BUFFERS = "input buffers of PEs"
 OUTPUT_BUFFERS = "output buffers of tiles"
@@ -51,6 +55,8 @@ class CrossbarTile(ArrayPasses, MatrixTile):
     name: str = "tile"
     cell_read: str = "cell_read"
     """Action that reads a cell: another one for weights whose cells have another mean conductance."""
+    activity: MeasuredActivity | None = field(default=None, compare=False, repr=False)
+    """Measured activity, from which energies follow; None: they follow from `pair.cell.read_activity`."""
 
     def work(self, share: TilesShare) -> Work:
         """Return the steps of all tiles in parallel; the steps within a tile are sequential.
@@ -262,12 +268,13 @@ class CrossbarTile(ArrayPasses, MatrixTile):
             Joules per action; a "cell_read" is one cell under one read pulse, "cell_read_int8" one of such weights.
 
         Reference:
-            docs/model.md, eq. (2), (16), (17) and (18); cell and DAC energies as in MNSIM 2.0; docs/circuits.md.
+            docs/model.md, eq. (2), (16), (17) and (18); cell and DAC energies as in MNSIM 2.0, or measured
+            (docs/array.md, eq. (32) to (34)); docs/circuits.md.
         """
         config = self.config
         pe_buffer, tile_buffer = tile_figures(config)
         return {
-            **pass_energies_j(config.pair),
+            **tile_energies_j(config, self.activity),
             "add": config.digital.add_energy_j,
             "register": config.digital.register_energy_j,
             "pe_buffer_read": pe_buffer.read_energy_j,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pimsim.base.errors import ConfigError, Problem, show
@@ -15,6 +15,7 @@ from pimsim.hardware.host import Host
 from pimsim.hardware.kv_tier import KvTier
 from pimsim.hardware.link import ChipLink
 from pimsim.hardware.matrix_tile import TileKind
+from pimsim.hardware.measured_energies import Stamp, activity_stamp, measured_activity
 from pimsim.hardware.memory import Memory
 from pimsim.hardware.mesh import Mesh
 from pimsim.hardware.near_memory import NearMemory
@@ -113,25 +114,29 @@ def build_machine(config: MachineConfig, name: str = UNNAMED) -> Machine:
 
     Raises:
         ConfigError: If a registered outside component is unknown, has invalid parameters, lacks a method or has the
-            name of another component.
+            name of another component; if a measured activity cannot be used.
     """
-    for section, machine in _LATEST:
-        if section is config or section == config:  # components have no state
+    stamp = activity_stamp(config)
+    for section, of_file, machine in _LATEST:
+        if of_file == stamp and (section is config or section == config):  # components have no state
             return machine
     with naming(name):
         machine = _build(config)
     if not config.outside:
-        _LATEST[:] = [(config, machine)]
+        _LATEST[:] = [(config, stamp, machine)]
     return machine
 
 
-_LATEST: list[tuple[MachineConfig, Machine]] = []
-"""Section and machine that were built last; components from outside the package are built each time."""
+_LATEST: list[tuple[MachineConfig, Stamp, Machine]] = []
+"""Section, version of its activity file and machine that were built last; components from outside the package are built
+each time."""
 
 
 def _build(config: MachineConfig) -> Machine:
     config = at_technology(config)
     tile: Any = build_tile(config)
+    if (activity := measured_activity(config)) is not None:
+        tile = replace(tile, activity=activity)
     mesh = Mesh(config.mesh, config.crossbar.digital.add_energy_j) if config.mesh and config.crossbar else None
     slots: dict[str, Any] = {
         "systolic": Systolic(config.systolic),

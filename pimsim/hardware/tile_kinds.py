@@ -16,6 +16,7 @@ from pimsim.base.errors import ConfigError
 from pimsim.config.schema import Config, CrossbarConfig, MachineConfig
 from pimsim.hardware.crossbar_tile import CrossbarTile
 from pimsim.hardware.matrix_tile import TileKind
+from pimsim.hardware.measured_energies import activity_notes
 from pimsim.hardware.registry import UNNAMED, build_component, naming, register_kind_of
 from pimsim.hardware.staged_tile import StagedTile
 from pimsim.hardware.technology import technology_notes
@@ -71,11 +72,11 @@ def machine_notes(machine: MachineConfig) -> tuple[str, ...]:
         machine: Section `machine` of a config.
 
     Returns:
-        At most one sentence on tiles, then those of `technology_notes`.
+        Sentences on a measured activity and on tiles, at most one of each, then those of `technology_notes`.
     """
     if not (_LATEST and _LATEST[0][0] is machine):  # of the machine of a study with many runs
         _LATEST[:] = [(machine, _machine_notes(machine))]
-    return _LATEST[0][1]
+    return *activity_notes(machine), *_LATEST[0][1]
 
 
 _LATEST: list[tuple[MachineConfig, tuple[str, ...]]] = []

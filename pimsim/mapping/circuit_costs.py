@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from crossbar.circuit_params import LineParams
 from pimsim.config.schema import MachineConfig
+from pimsim.hardware.measured_energies import driven_pair, measured_activity
 from pimsim.results.accounting import CostItem
 from pimsim.steps.records import OpRecord
 
@@ -43,9 +44,10 @@ def lines_item(machine: MachineConfig, ops: Iterable[OpRecord]) -> CostItem:
     crossbar = machine.crossbar_tile
     if crossbar is None or crossbar.pair.lines is not None:
         return CostItem(LINES, 0, 0.0)
-    pair = crossbar.pair
-    columns, activity = pair.array.columns, pair.cell.read_activity
-    row_j = LINES_130NM.word_charge_j(columns, pair.cell.read_voltage_v, activity)
-    row_j += LINES_130NM.select_charge_j(columns, activity)
+    activity = measured_activity(machine)
+    pair = crossbar.pair if activity is None else driven_pair(crossbar.pair, activity)
+    columns, drive = pair.array.columns, pair.cell.read_activity
+    row_j = LINES_130NM.word_charge_j(columns, pair.cell.read_voltage_v, drive)
+    row_j += LINES_130NM.select_charge_j(columns, drive)
     driven = sum(op.repeat * op.counts.get("tile.dac_conversion", 0) for op in ops)
     return CostItem(LINES, 0, driven * pair.encoding.arrays * row_j)

@@ -270,6 +270,7 @@ def crossbar_configs(
         CrossbarConfig,
         pair=pairs(sliced=sliced),
         calibration_vectors=st.just(0),
+        activity=st.none(),  # needs a file
         pes_per_tile=st.integers(1, 9),
         banks=st.just(banks),
         output_bits=st.none() | st.integers(1, 32),

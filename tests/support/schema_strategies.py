@@ -60,6 +60,7 @@ SPECIAL: Mapping[str, st.SearchStrategy[Any]] = {
     "workload.batch": st.sampled_from([1, 2, 3, 4]),
     "workload.d_ff": st.none() | st.integers(1, 100),
     "workload.trace": st.none(),
+    "machine.crossbar.activity": st.none(),  # needs a file; tests/pimsim/hardware/test_measured_energies.py
     "workload.routing.trace": st.none(),  # needs a file; tests/pimsim/mapping/test_tile_plan_experts.py
     "mapping.placement_groups": placement_groups().map(lambda groups: [list(group) for group in groups]),
     "machine.chips.count": st.sampled_from([1, 1, 2, 3]),

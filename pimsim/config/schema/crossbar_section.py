@@ -68,6 +68,12 @@ class CrossbarConfig(Section):
         description="sample vectors per matrix that determine calibrated ADC ranges, multiplied once after the weights "
         "are loaded; 0: no time or energy is counted for it",
     )
+    activity: str | None = Field(
+        min_length=1,
+        max_length=4096,
+        description="file that pimsim array --out wrote: the energies of cells and DACs follow from its measured "
+        "activity; null: from pair.cell.read_activity and the mean conductance of a cell (docs/array.md)",
+    )
     pes_per_tile: int = Field(ge=1, le=128, description="PEs that share a merge tree and an output buffer")
     banks: int = Field(
         ge=1, le=1 << 16, description="number of tile meshes on a chip (provisioning whole_model and swap)"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -15,6 +15,9 @@ from pimsim.present.text.accounting_lines import print_plugins
 from pimsim.present.text.tables import console, quantity, table
 from pimsim.studies.array.array_description import describe_array
 from pimsim.studies.array.array_result import ArrayStudy, ErrorHistogram, Errors, source_label
+
+if TYPE_CHECKING:
+    from pimsim.results.measured_activity import MeasuredActivity
 
 SHOWN_COLUMNS = 5
 SHOWN_BINS = 15
@@ -209,6 +212,23 @@ def _reading(study: ArrayStudy) -> RichTable:
     note = f"mean over driven and idle cells; pimsim run uses {estimate}, {_factor(reading.ratio)} (docs/array.md)"
     shown.add_row("energy of a cell read", own, note)
     return shown
+
+
+def print_activity(activity: MeasuredActivity, file: IO[str] | None = None) -> None:
+    """Print a stored activity.
+
+    Args:
+        activity: The activity.
+        file: File to write to; None means standard output.
+    """
+    out = console(file)
+    out.print(Text(printable(activity.origin, 4 * _NAME_CHARS), style="bold"))
+    shown = table("activity", "", "", numeric=(1,))
+    shown.add_row("rows driven", f"{activity.driven_share:.2%}", f"of {activity.row_pulses:,} rows times pulses")
+    shown.add_row("mean square drive", f"{activity.drive:.4g}", "of the read voltage, over rows and pulses")
+    shown.add_row("conductance", quantity(activity.conductance_s, "_siemens"), "times square drive, mean over cells")
+    out.print()
+    out.print(shown)
 
 
 def _writing(study: ArrayStudy) -> RichTable:

@@ -14,6 +14,7 @@ from pimsim.base.plugins import plugin_records
 from pimsim.base.units import ps_to_s
 from pimsim.config.loading import load_config
 from pimsim.config.schema import PROJECTION_ROLES, Config
+from pimsim.hardware.measured_energies import activity_notes
 from pimsim.hardware.technology import technology_notes
 from pimsim.inference.narrow_sums import TileSums
 from pimsim.inference.projections import Site
@@ -341,6 +342,7 @@ def evaluate_point(
             *config.workload.kv.spec().notes_at(machine.figures.context_length),
             *selection_notes(reference.formats.selection),
             *technology_notes(config.machine),
+            *activity_notes(config.machine),
             *circuit_notes(config, input_bits(config)),
         ),
         accounting=machine.accounting,

@@ -11,12 +11,18 @@ from crossbar.array_activity import snr_db
 from crossbar.error_analysis import ChipErrors, SourceErrors
 from crossbar.intervals import Interval
 from crossbar.params import CrossbarParams
+from pimsim.base.errors import printable
 from pimsim.base.plugins import PluginRecord, plugin_records
 from pimsim.base.summaries import Figure, HeadlineRepr
 from pimsim.config.schema import Config
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from pimsim.results.measured_activity import MeasuredActivity
+
+
+_MATRIX_CHARS = 200
 
 
 def source_label(name: str) -> str:
@@ -48,6 +54,8 @@ class Reading:
         adc_energy_j: Energy of the ADCs, joules.
         cell_read_energy_j: Mean energy per cell read, computed from the data, joules.
         estimated_cell_read_energy_j: Energy per cell read that the timing model uses, joules.
+        squared_drive: Sum over row pulses of the squared level relative to the highest level.
+        conductance_sum_s: Sum over cell reads of the conductance times the squared relative level of the row, siemens.
 
     Reference:
         docs/array.md, eq. (26).
@@ -62,6 +70,8 @@ class Reading:
     adc_energy_j: float
     cell_read_energy_j: float
     estimated_cell_read_energy_j: float
+    squared_drive: float
+    conductance_sum_s: float
 
     @property
     def ratio(self) -> float:
@@ -188,6 +198,27 @@ class ArrayStudy(HeadlineRepr):
         """Parameters of the arrays."""
         assert self.config.machine.crossbar is not None
         return self.config.machine.crossbar.pair
+
+    @property
+    def activity(self) -> MeasuredActivity:
+        """Activity of the first chip, which `pimsim.write_activity` stores for `machine.crossbar.activity`."""
+        from pimsim.results.measured_activity import MeasuredActivity  # with h5py, which a study does not need
+
+        reading = self.reading
+        return MeasuredActivity(
+            config=self.config,
+            version=self.version,
+            matrix=printable(self.matrix, _MATRIX_CHARS),
+            inputs=self.inputs,
+            outputs=self.outputs,
+            vectors=self.vectors,
+            seed=self.seed,
+            row_pulses=reading.row_pulses,
+            rows_active=reading.rows_active,
+            squared_drive=reading.squared_drive,
+            cell_reads=reading.cell_reads,
+            conductance_sum_s=reading.conductance_sum_s,
+        )
 
     def snr_of(self, mean_square: float) -> float:
         """Convert a mean square error into a signal-to-noise ratio.

@@ -147,4 +147,6 @@ def _reading(found: Analysis, params: CrossbarParams) -> Reading:
         adc_energy_j=activity.adc_energy_j,
         cell_read_energy_j=activity.cell_energy_j / reads,
         estimated_cell_read_energy_j=params.cell_read_energy_j,
+        squared_drive=activity.squared_drive,
+        conductance_sum_s=activity.conductance_sum_s,
     )

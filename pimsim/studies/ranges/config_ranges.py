@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from pimsim.base.errors import ConfigError, Problem, did_you_mean, nearest, show
 from pimsim.base.shipped_files import defaults_path
 from pimsim.base.units import dimension_of_key
+from pimsim.config.circuit_rules import is_measured
 from pimsim.config.given_keys import assigned, leaves
 from pimsim.config.json_schema import A_NUMBER, WHOLE_NUMBER, schema_index
 from pimsim.config.layers import Overrides, override_items, read_layers
@@ -118,8 +119,9 @@ def is_whole(key: str) -> bool:
 
 
 def _is_derived(config: Config, key: str) -> bool:
-    """Return whether a value must agree with a timing table, which has no ranges."""
-    return key == "machine.memory.access_latency_s" and config.machine.memory.dram is not None
+    """Return whether a value must agree with a timing table, or with a measured activity, which have no ranges."""
+    of_table = key == "machine.memory.access_latency_s" and config.machine.memory.dram is not None
+    return of_table or is_measured(config, key)
 
 
 class StatedRange(NamedTuple):

@@ -78,6 +78,32 @@ def test_output_depends_on_the_seed_only() -> None:
     assert one != other
 
 
+def test_out_stores_the_activity_that_a_run_uses(tmp_path: Path) -> None:
+    np.save(tmp_path / "w.npy", np.ones((6, 4), np.int8))
+    np.save(tmp_path / "x.npy", np.full((2, 6), 3, np.int32))  # 2 of 8 pulses of each row
+    files = ["--weights", tmp_path / "w.npy", "--activations", tmp_path / "x.npy", "--out", tmp_path / "a.h5"]
+    assert "a.h5 written: the measured activity" in pimsim("array", "pim-llm", "--chips=1", *files).ok
+    refused = pimsim("array", "pim-llm", "--vectors=3", *files)
+    assert_refused(refused, 2)
+    assert "--activations has its own" in refused.err
+    told = json.loads(pimsim("show", tmp_path / "a.h5", "--json").ok)
+    assert (told["driven_share"], told["row_pulses"], told["matrix"]) == (0.25, 96, "w.npy, inputs of x.npy")
+    shown = pimsim("show", tmp_path / "a.h5").ok
+    assert "pimsim array of pim-llm, w.npy, inputs of x.npy, 6 x 4, 2 vectors, seed 0" in shown
+    assert re.search(r"rows driven +25.00%", shown)
+    refused = pimsim("show", tmp_path / "a.h5", "--explain")
+    assert_refused(refused, 2)
+    assert "--explain is not of an activity" in refused.err
+    use = f"--set=machine.crossbar.activity={tmp_path / 'a.h5'}"
+    small = ("--model=gpt2-small", "--context=12", use)
+    notes = " ".join(pimsim("run", "pim-llm", *small).ok.split())
+    assert "w.npy, inputs of x.npy" in notes
+    assert re.search(r"this run takes [\d.]+ [un]J more than with the stated ones", notes)
+    refused = pimsim("run", "pim-llm", *small, "--set=machine.crossbar.pair.cell.hrs_ohm=2 Mohm")
+    assert_refused(refused, 3)
+    assert "machine.crossbar.pair.cell.hrs_ohm is" in refused.err
+
+
 def test_a_matrix_from_a_file(tmp_path: Path) -> None:
     weights = np.random.default_rng(1).integers(-1, 2, (20, 10), np.int8)
     np.save(tmp_path / "w.npy", weights)
