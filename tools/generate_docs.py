@@ -55,7 +55,7 @@ DATA_FLOW = DOCS / "images" / "data-flow.svg"
 SCHEMA = DOCS / "reference" / "config.schema.json"
 
 SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
-    "README.md": {"validation": trust.validation},
+    "README.md": {"validation": trust.by_group},
     "docs/model.md": {
         "parts": model.parts,
         "mnsim-latency": model.mnsim_latency,

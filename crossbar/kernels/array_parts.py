@@ -52,7 +52,7 @@ def _storage() -> StorageLayout:
 def _products(stored: Any) -> Calls:
     ints, lines = _zeros(1, np.int32), _zeros(1, np.int64)
     entries, words, ones = _zeros(3, np.uint8), _zeros(3, np.uint32), _zeros(3, np.int32)
-    masks, levels = _zeros(3, np.int16), _zeros(4, np.uint32)
+    masks, levels = _zeros(4, np.int16), _zeros(4, np.uint32)
     pulses = Pulses(entries, words, ones, masks, ones, levels, ints, ones, _zeros(4, np.int32), lines, ints)
     cells = StoredCells(0, _zeros(3, stored), _zeros(4, np.uint32), ints, 0, _ONE)
     lanes = _zeros(3, np.float32)

@@ -239,12 +239,17 @@ def registering(origin: str) -> Iterator[None]:
         BaseException: What the block raises.
     """
     global _origin
+    from workloads.op_kinds import KINDS, withdraw_kind  # kinds of ops that a trace may have, with or without a mapping
+
     before, _origin = _origin, origin
+    kinds = set(KINDS)
     try:
         yield
     except BaseException:
         for registry in _REGISTRIES:
             registry.withdraw(origin)
+        for name in set(KINDS) - kinds:
+            withdraw_kind(name)
         raise
     finally:
         _origin = before

@@ -37,9 +37,25 @@ def _has_none(config: Config) -> str:
     )
 
 
+def _no_exchange(config: Config) -> str:
+    unit = config.machine.dram_pim
+    return "" if unit is None or unit.score_transfers else "machine.dram_pim.score_transfers=0 exchanges no elements"
+
+
+def _no_cache_on_die(config: Config) -> str:
+    rom = config.machine.rom
+    return "" if rom is None or rom.cache_tokens != 0 else "machine.rom.cache_tokens=0 keeps no entries on the die"
+
+
 PROCESSOR_RULES: tuple[tuple[tuple[str, ...], Callable[[Config], str], tuple[str, ...]], ...] = (
     (_OF_CROSSBARS, _no_crossbars, ("mapping.projections",)),
     (_UNUSED, _has_processor, _ON_IT),
     (_PRECISIONS, _has_none, _ON_IT),
+    (("machine.dram_pim.exchange_bytes_per_s",), _no_exchange, ("machine.dram_pim.score_transfers",)),
+    (
+        ("machine.rom.cache_bytes_per_cycle", "machine.rom.cache_energy_j_per_bit"),
+        _no_cache_on_die,
+        ("machine.rom.cache_tokens",),
+    ),
 )
 """Keys, why they have no effect (empty: they have one), and the keys on which that depends."""

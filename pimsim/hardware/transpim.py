@@ -65,7 +65,7 @@ class TransPim(SingleUnit):
         Reference:
             docs/baselines.md, eq. (9).
         """
-        return 8 * self.dram.row_bytes * self.config.rows_at_once
+        return 8 * self.dram.row_bytes * self.config.computing_rows
 
     @property
     def commands(self) -> RowCommands:
@@ -79,7 +79,7 @@ class TransPim(SingleUnit):
         Reference:
             docs/baselines.md, eq. (10).
         """
-        rows = AAP_ACTIVATIONS * self.banks_per_bus * self.config.rows_at_once
+        rows = AAP_ACTIVATIONS * self.banks_per_bus * self.config.computing_rows
         return self.commands.stream_s(rows, 1, 0, 0.0) * self.commands.refresh_factor
 
     @property
@@ -263,7 +263,7 @@ class TransPim(SingleUnit):
         if self.config.units == "in_memory":
             bits = self._tree_bits(work)
             half = max(1, self.dram.row_bytes // self.dram.burst_bytes // 2)
-            shift_s = 2 * self.row_s(half, self.config.rows_at_once) if self._shifts else 0.0
+            shift_s = 2 * self.row_s(half, self.config.computing_rows) if self._shifts else 0.0
             return to_ps(work.sums * bits * (self.config.aap_per_full_add * self.aap_s + shift_s))
         openings = ceil_div(self._groups(items), self.config.acus_per_bank) * work.sum_bits
         at_once = min(self.config.acus_per_bank, self._groups(items))

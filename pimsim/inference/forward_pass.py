@@ -20,7 +20,7 @@ from pimsim.base.errors import WorkloadInputError
 from pimsim.inference.attention import Softmax, attend
 from pimsim.inference.expert_routing import by_row, mixed
 from pimsim.inference.functions import ACTIVATIONS, rotary_table, rotate
-from pimsim.inference.kept_entries import EntryChooser
+from pimsim.inference.kept_entries import EntryChooser, check_choice
 from pimsim.inference.kv_store import FULL, KeyValueCache, Numerics
 from pimsim.inference.latent_attention import attend_to_latents, cached_shape
 from pimsim.inference.norms import layer_norm, rms_norm
@@ -83,16 +83,13 @@ class Decoder:
             raise WorkloadInputError(f"{network.spec.name}: the network has no constants of ConSmax")
         try:
             check_cache(kv, network.spec)
+            if chooser is not None:
+                check_choice(kv, network.spec)
         except SpecError as error:
             raise WorkloadInputError(f"{network.spec.name}: {error}") from error
         self.network, self.projector, self.observe, self.watch = network, projector, observe, watch
         self._windows = network.spec.windows
         self.attention: Numerics = attention or ("float" if projector is None else "int8")
-        if chooser is not None and (network.spec.latent or kv.keep == "heavy_hitters" or kv.key.by_tokens):
-            raise WorkloadInputError(
-                f"{network.spec.name}: entries of attention are chosen among keys with a step of their own: not among "
-                "latents, not with scales by channel, and not beside heavy hitters"
-            )
         self.chooser = chooser
         self.kv, self.softmax = kv, softmax or ("consmax" if network.has_consmax else "exact")
         self._head_bits = grid_bits(network.spec.d_model)

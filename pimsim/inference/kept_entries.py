@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from pimsim.base.kept_share import kept_entries
 from pimsim.inference.codebooks import CodebookFormat, Codebooks, Readout
 from pimsim.inference.kv_store import Operands
+from workloads.kv_cache import KvCacheSpec
+from workloads.models import ModelSpec
+from workloads.workload_errors import SpecError
 
 Float = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -43,6 +46,23 @@ class Selection:
     def needs_codebooks(self) -> bool:
         """True if codebooks must be trained: not for exact scores, nor if all entries are kept."""
         return self.method == "product_quantised" and self.kept_share < 1
+
+
+def check_choice(kv: KvCacheSpec, spec: ModelSpec) -> None:
+    """Check that entries can be chosen in a cache.
+
+    Args:
+        kv: What the cache keeps, and its formats.
+        spec: Shape of the network.
+
+    Raises:
+        SpecError: If a key has no step of its own, or the policy of the cache weighs all entries.
+    """
+    if spec.latent or kv.keep == "heavy_hitters" or kv.key.by_tokens:
+        raise SpecError(
+            "entries of attention are chosen among keys with a step of their own: not among latents, not with scales "
+            "by channel, and not beside heavy hitters"
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,10 @@ from pimsim.base.errors import CapacityError, WorkloadInputError
 from pimsim.config.schema import Config
 from pimsim.hardware.component import ceil_div
 from pimsim.hardware.sram_cim import SramCim
+from pimsim.mapping.element_notes import element_notes
 from pimsim.mapping.kv_in_place import attention_unit, check_in_place, element_bytes, is_expanded
 from pimsim.mapping.predicted_entries import code_sizes, prediction_notes
+from pimsim.mapping.processor_notes import processor_notes
 from pimsim.mapping.tile_plan import TilePlan
 from workloads.latent_ops import LatentScores, LatentValues
 from workloads.ops import AttentionMatmul, AttentionScores, Op
@@ -177,7 +179,7 @@ def prompt_notes(config: Config) -> tuple[str, ...]:
 
 
 def attention_notes(config: Config, trace: Trace, plan: TilePlan) -> Iterator[str]:
-    """Say what of a run's attention the unit of `mapping.attention` does not compute, and what the macros hold.
+    """Say what the unit of `mapping.attention` does not compute, with which elements, and what the macros hold.
 
     Args:
         config: The config.
@@ -201,6 +203,8 @@ def attention_notes(config: Config, trace: Trace, plan: TilePlan) -> Iterator[st
         yield from prediction_notes(
             config, trace, (each for each in in_macros if attention_unit(config, each[1]) == unit)
         )
+    yield from element_notes(config, trace)
+    yield from processor_notes(config)
     macros = macro_residencies(config, trace, plan)
     needed, kept = (sum(getattr(each, name) for each in macros) for name in ("needed", "kept"))
     if kept < needed:

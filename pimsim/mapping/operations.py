@@ -25,6 +25,7 @@ from pimsim.mapping.memory_footprint import MemoryFootprint
 from pimsim.mapping.occupancy import capacities
 from pimsim.mapping.op_mappings import assignments
 from pimsim.mapping.op_sizes import DIGITAL_BYTES, sum_widths
+from pimsim.mapping.processor_ops import counted_macs
 from pimsim.mapping.program import (
     Assignment,
     Constraints,
@@ -36,7 +37,6 @@ from pimsim.mapping.program import (
 )
 from pimsim.mapping.registered_components import check_registered
 from pimsim.mapping.registered_ops import check_registered_ops
-from pimsim.mapping.systolic_ops import computed_macs
 from pimsim.mapping.tile_plan import LayerPlan, TilePlan, plan_tiles
 from workloads.ops import KVAppend, Op, Projection
 from workloads.trace import Block, Trace
@@ -153,7 +153,7 @@ def _tasks(layer: LayerMapping, ops: Sequence[Op], *, leaving: bool) -> tuple[Ta
     for op in ops:
         if op in appends[:1]:
             tasks += recompute(layer, ops)
-        tasks.append(Task(op.name, op.kind, op.inputs, computed_macs(layer, op), _mapped(layer, op)))
+        tasks.append(Task(op.name, op.kind, op.inputs, counted_macs(layer, op), _mapped(layer, op)))
         if op in appends[-1:] and (moved := moves(layer, ops)):
             tasks.append(moved)
     if layer.plan.swapped and layer.plan.matrices:

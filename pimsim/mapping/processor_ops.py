@@ -99,8 +99,8 @@ def op_share(layer: LayerMapping, op: Op) -> OpShare:
             return _vectors(layer, op)
 
 
-def processor_macs(layer: LayerMapping, op: Op) -> int:
-    """Return the multiply-accumulates that a processor computes for an op.
+def counted_macs(layer: LayerMapping, op: Op) -> int:
+    """Return the multiply-accumulates of an op, the same for every machine.
 
     Args:
         layer: State of the layer.
@@ -108,6 +108,7 @@ def processor_macs(layer: LayerMapping, op: Op) -> int:
 
     Returns:
         Those of the op; of attention with a causal mask those of the scores that exist, as `mapping.masked_folds` says.
+        What a machine computes besides, such as masked products in a fold of a systolic array, is not among them.
     """
     if isinstance(op, AttentionMatmul) and (mask := _mask(layer, op)) is not None:
         return op.matmuls * mask.heads * mask.scores * op.d_head
@@ -157,7 +158,7 @@ def _attention(layer: LayerMapping, op: AttentionMatmul) -> OpShare:
         input_bits=bits,
         cache_bits=op.bits,
         output_bits=out_bits,
-        macs=processor_macs(layer, op),
+        macs=counted_macs(layer, op),
         cache_read_bytes=op.kv_bytes,
         input_bytes=ceil_div(read * bits, 8),
         output_bytes=ceil_div(written * out_bits, 8),

@@ -23,8 +23,8 @@ from pimsim.mapping.macro_residency import macro_residencies
 from pimsim.mapping.occupancy import capacities
 from pimsim.mapping.op_mappings import assignments
 from pimsim.mapping.op_sizes import DIGITAL_BYTES, sum_widths
+from pimsim.mapping.processor_ops import counted_macs
 from pimsim.mapping.program import Assignment, Constraints, Program, ProgramBlock, Resource, Task
-from pimsim.mapping.systolic_ops import computed_macs
 from pimsim.mapping.tile_plan import LayerPlan, TilePlan, plan_tiles
 from pimsim.mapping.vector_ops import vector_op
 from workloads.latent_ops import LatentAppend
@@ -232,7 +232,7 @@ class _BlockMapper:
                 yield from self._brought(name, role)
             here = replace(op, inputs=tuple(self.reached.get((name, role), name) for name in op.inputs))
             layer = self.layers[role]
-            macs = self.parts[role].chips * computed_macs(layer, here)
+            macs = self.parts[role].chips * counted_macs(layer, here)
             mapped = tuple(self._renamed(role, each) for each in assignments(layer, here))
             yield Task(op.name, op.kind, here.inputs, macs, mapped)
             yield from self._after(op, role)

@@ -18,11 +18,10 @@ from pimsim.mapping.layer_mapping import LayerMapping
 from pimsim.mapping.occupancy import STREAM
 from pimsim.mapping.op_sizes import DIGITAL_BYTES
 from pimsim.mapping.operand_loads import projection_traffic
-from pimsim.mapping.processor_ops import processor_macs
 from pimsim.mapping.program import Assignment, Constraints, Resource
 from workloads.expert_ops import GroupedProjection
 from workloads.latent_ops import LatentScores, LatentValues
-from workloads.ops import AttentionMatmul, AttentionScores, MatmulOp, Op, Projection
+from workloads.ops import AttentionMatmul, AttentionScores, MatmulOp, Projection
 
 APPENDS = ("kv_append", "key_append", "value_append")
 """Names of the ops that write the entries which an attention op reads, without the number of a group."""
@@ -100,23 +99,6 @@ def _matmul_share(layer: LayerMapping, op: MatmulOp) -> MatmulShare:
     if isinstance(op, AttentionScores):
         return replace(share, m=mask.entries, mask=mask, entries_axis="m")
     return replace(share, k=mask.entries, mask=mask, entries_axis="k")
-
-
-def computed_macs(layer: LayerMapping, op: Op) -> int:
-    """Return the multiply-accumulates that the machine computes for an op.
-
-    Args:
-        layer: State of the layer.
-        op: The op.
-
-    Returns:
-        Those of the op; in attention those of the folds that are computed.
-    """
-    if layer.machine.processor is not None:
-        return processor_macs(layer, op)
-    if not isinstance(op, AttentionMatmul) or causal_mask(layer, op) is None:
-        return op.macs
-    return layer.machine.systolic.computed_macs(_matmul_share(layer, op))
 
 
 def _streamed_matmul(

@@ -74,9 +74,10 @@ class MemoryTraffic:
         """Return the figures as plain values for JSON.
 
         Returns:
-            Bytes read and written in all, and those of weights, KV cache and embeddings.
+            Bytes read and written in all, and those of weights, KV cache and embeddings; integers if they are whole, as
+            a file keeps all of them as real numbers.
         """
-        return {
+        figures = {
             "memory_read_bytes": self.read_bytes,
             "memory_write_bytes": self.write_bytes,
             "weight_read_bytes": self.weight_read_bytes,
@@ -84,6 +85,7 @@ class MemoryTraffic:
             "kv_write_bytes": self.kv_write_bytes,
             "embedding_read_bytes": self.embedding_read_bytes,
         }
+        return {name: int(each) if each == int(each) else each for name, each in figures.items()}
 
 
 NO_TRAFFIC = MemoryTraffic()

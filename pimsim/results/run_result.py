@@ -94,7 +94,7 @@ class RunResult(HeadlineRepr):
 
     @cached_property
     def macs(self) -> int:
-        """Number of multiply-accumulates of the whole run."""
+        """Number of multiply-accumulates of the trace, without masked scores if `mapping.masked_folds` skips them."""
         return sum(op.repeat * op.macs for op in self.ops)
 
     @cached_property
@@ -299,7 +299,7 @@ class RunResult(HeadlineRepr):
             **rates,
             **self.power.summary(),
             "macs": self.macs,
-            "computed_macs": self.macs - self.counts.get("prediction.skipped_mac", 0),
+            "computed_macs": sum(op.repeat * op.computed_macs for op in self.ops),
             "area_mm2": self.area_m2 * 1e6,
             "tiles_used": self.tiles.tiles_used,
             "tiles_available": self.tiles.tiles_available,

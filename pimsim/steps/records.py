@@ -137,7 +137,7 @@ class OpRecord:
         inputs: Names of the ops that it depends on.
         start_ps: Start, picoseconds.
         latency_ps: Latency, picoseconds.
-        macs: Multiply-accumulate operations.
+        macs: Multiply-accumulates of the trace; what the machine computes besides is in `computed_macs`.
         parts_ps: Time of its activities by part of the latency breakdown, picoseconds; under the serial schedule the
             values add up to `latency_ps`.
         counts: Action counts of all hardware copies, by "component.action".
@@ -153,6 +153,18 @@ class OpRecord:
     macs: int
     parts_ps: Annotated[Mapping[str, int], Table("parts", key="part", value="duration_ps")]
     counts: Annotated[Mapping[str, int], Table(key="action", value="count")]
+
+    @property
+    def computed_macs(self) -> int:
+        """Multiply-accumulates that the machine computes.
+
+        Masked products in the folds of a systolic array are among them, and those that a prediction leaves out are not.
+        """
+        folded = left_out = 0
+        for action, count in self.counts.items():
+            folded += count if action.endswith("systolic.mac") else 0
+            left_out += count if action.endswith("prediction.skipped_mac") else 0
+        return max(self.macs, folded) - left_out
 
 
 @dataclass(frozen=True, slots=True)

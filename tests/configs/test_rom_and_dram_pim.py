@@ -20,8 +20,6 @@ WORK = {
     "workload.model": "bitnet-b1.58-700m",
     "workload.context_length": 40,
     "workload.quantisation": True,
-    "workload.lm_head": True,
-    "mapping.masked_folds": "computed",  # else what a prefill leaves out depends on the size of an array
     "workload.kv.key_bits": 8,
     "workload.kv.value_bits": 8,
 }

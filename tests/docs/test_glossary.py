@@ -14,13 +14,14 @@ ORDINARY = frozenset(
     re.findall(
         r"[a-z]+",
         """
-        a above against all among an analog and are as at available be below between both build busy but by can cannot
-        change character charge chosen computed constants contains contents counts design digit digits each east equal
-        equations every exact few fig first fit fits follows for from full how if in inferred input is it its key least
-        low lowest made many model more name next no not of off on one or origin other ours out over own page paper per
-        precision printed quantity reach reading reference rows rule same six sources south stated stay text than that
-        the their them they third three through to together total two under use used value values was what when where
-        which while with within without worst year yours
+        a above against all among an analog and are as at available be below between both build busy but by can
+        cannot change character charge chosen compared computed constants contains contents count counts design
+        digit digits each east equal equations every exact few fig first fit fits follows for from full group
+        how if in inferred input is it its key least low lowest made many model more name next no not of off on
+        one or origin other ours out over own page paper per precision printed public quantity reach reading
+        reference rows rule same says six source sources south stated stay text than that the their them they
+        third three through to together total two under use used value values was what when where which while
+        with within without worst year yours
         """,
     )
 )

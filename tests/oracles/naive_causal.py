@@ -76,6 +76,14 @@ def computed_macs(array: SystolicConfig, op: AttentionMatmul) -> int:
     return op.matmuls * sum(len(fold.outputs) * len(fold.vectors) * len(fold.terms) for fold in found)
 
 
+def existing_macs(op: AttentionMatmul) -> int:
+    """Return the products of the scores that exist; a trace whose tokens have no entries has no mask."""
+    if not 1 < op.queries <= op.entries:
+        return op.macs
+    seen = [sees(op.queries, op.context, op.entries, t, e) for t in range(op.queries) for e in range(op.entries)]
+    return op.matmuls * (op.heads // op.kv_heads) * sum(seen) * op.d_head
+
+
 def operand_bytes(dataflow: str, found: list[Fold], output_bytes: int = 1) -> tuple[int, int]:
     """Return the bytes that are read and written: operands of 8 bits, sums of 32 bits until their last fold."""
     read = written = 0

@@ -11,6 +11,7 @@ from crossbar.intervals import Interval
 from pimsim import (
     AccuracyResult,
     AccuracyStudy,
+    compare,
     explain,
     find_improvements,
     generate,
@@ -87,6 +88,11 @@ def test_a_run() -> None:
 
 def test_a_generation() -> None:
     check(generate(load_config("pim-llm", SMALL)), "gpt2-small", "new tokens: 3", "time to first token", "tokens/J")
+
+
+def test_a_comparison() -> None:
+    result = compare({NAME: load_config("pim-llm", SMALL), "b": load_config("tpu-llm", SMALL)})
+    check(result, "yours</b>, b", "models: 1", "failed points: 0")
 
 
 def test_serving() -> None:

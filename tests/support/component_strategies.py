@@ -45,15 +45,11 @@ NOISE, WIRES = _SHIPPED.pair.noise, _SHIPPED.pair.wires
 
 clocks = st.sampled_from([1e6, 1e8, 3e8, 5e8, 7e11, 1e12]) | st.floats(1e6, 1e12)
 
-
 seconds = st.sampled_from([0.0, 1e-9, 3.16e-9, 2e-8]) | st.floats(0, 1e-7)
-
 
 positive_seconds = st.sampled_from([1e-9, 2e-8]) | st.floats(1e-12, 1e-7)
 
-
 joules = st.sampled_from([0.0, 1e-12, 2.3e-13]) | st.floats(0, 1e-9)
-
 
 watts = st.sampled_from([0.0, 1e-3]) | st.floats(0, 1)
 

@@ -205,7 +205,7 @@ def grouped_file(folder: Path, kind: str, tokens: list[str] | None = None) -> Pa
         for name, (outputs, inputs) in shapes.items():
             scales = random.uniform(-0.02, 0.02, (outputs, inputs // 32))
             codes = random.integers(0, 16, (outputs, inputs))
-            stored = q4(codes, scales, None if kind == "Q4_0" else -7.5 * scales)
+            stored = q4(codes, scales, None if kind == "Q4_0" else random.uniform(-12, -3, scales.shape) * scales)
             if kind == "Q8_0":
                 stored = q8_0(random.integers(-127, 128, (outputs, inputs)), scales / 8)
             tensors[f"blk.{layer}.{name}.weight"] = stored

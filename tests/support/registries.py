@@ -22,7 +22,9 @@ def restored_registries() -> Iterator[None]:
     finally:
         registries._REGISTRIES[:] = [each for each, *_ in before]
         for each, values, origins in before:
-            each._values, each._origins = values, origins
+            # Shipped values stay: a module that registers them when it is first imported does so once.
+            shipped = {name: value for name, value in each._values.items() if name in each.shipped}
+            each._values, each._origins = shipped | values, origins
         registries._LOADED.clear()
         registries._LOADED.update(groups)
         registries._PACKAGES.clear()

@@ -21,8 +21,63 @@ def _tolerance(row: ValidationRow) -> str:
     return text if row.within else f"**{text}: outside**"
 
 
+WHAT = {
+    "paper": "tables and figures of PIM-LLM",
+    "systolic": "cycles of systolic arrays",
+    "tiles": "crossbar tiles: time, energy and area of each part",
+    "arrays": "analog products with real cells, wires and ADCs",
+    "macros": "measured chips and published designs",
+    "sram": "SRAM macros",
+    "logic": "digital logic at several nodes",
+    "memory": "DRAM: timing, bandwidth, energy",
+    "workloads": "sizes and operations of models",
+    "queueing": "waiting times of served requests",
+    "devices": "language models on GPUs and CPUs",
+    "hardsea": "HARDSEA as a machine",
+    "transpim": "TransPIM as a machine",
+    "rom": "accelerators with weights in ROM, as machines",
+    "dram_pim": "a DRAM that computes, as a machine",
+}
+"""What the rows of each group are about, in the order of the table."""
+
+_PEERS_SHOWN = 3
+"""References of a group that are named; the page has all of them."""
+
+
+def by_group() -> str:
+    """Return the table of README.md: how many rows of each group agree.
+
+    Raises:
+        KeyError: If a group has no words here.
+    """
+    groups: dict[str, list[ValidationRow]] = {}
+    for row in _rows():
+        groups.setdefault(row.reference.group, []).append(row)
+    return table(
+        ("group", "what", "compared with", "rows", "within tolerance", "used to build"),
+        (
+            (
+                f"`{group}`",
+                WHAT[group],
+                _peers(rows),
+                len(rows),
+                sum(row.within for row in rows),
+                sum(bool(row.reference.built_from) for row in rows) or "none",
+            )
+            for group, rows in groups.items()
+        ),
+        right=(3, 4, 5),
+    )
+
+
+def _peers(rows: list[ValidationRow]) -> str:
+    names = list(dict.fromkeys(row.reference.against for row in rows))
+    more = len(names) - _PEERS_SHOWN
+    return "; ".join(names[:_PEERS_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+
+
 def validation() -> str:
-    """Return the table of README.md: every row in short."""
+    """Return the table of docs/validation.md: every row in short."""
     return table(
         ("name", "quantity", "reference", "values", "deviation", "tolerance", "used to build?"),
         (
@@ -80,4 +135,9 @@ def _sources() -> Iterator[Row]:
         yield f"`{reference.name}`", reference.source, reference.tolerance.text, reference.tolerance.why
 
 
-SECTIONS = {"validation-counts": counts, "validation-outside": outside, "validation-sources": tolerances}
+SECTIONS = {
+    "validation-counts": counts,
+    "validation-rows": validation,
+    "validation-outside": outside,
+    "validation-sources": tolerances,
+}

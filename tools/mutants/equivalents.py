@@ -176,9 +176,9 @@ EQUIVALENT: tuple[Equivalent, ...] = (
     ),
     *_alike(
         _READING,
-        "draws = (conversions + _AT_ONCE - 1) // _AT_ONCE * _AT_ONCE",
+        "noise = aligned_int32((conversions + _AT_ONCE - 1) * LANES).view(np.float32)",
         "A longer buffer is used up to the same entry.",
-        "draws = (conversions + _AT_ONCE - 0) // _AT_ONCE * _AT_ONCE",
+        "noise = aligned_int32((conversions + _AT_ONCE - 0) * LANES).view(np.float32)",
     ),
     *_alike(
         "crossbar/multiplication.py",

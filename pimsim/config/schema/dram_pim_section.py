@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from pimsim.config.schema.quantities import Area, Clock, Delay, Energy, NonNegative, Positive, Power, Section
+from pimsim.config.schema.quantities import Area, Clock, Delay, Energy, NonNegative, Power, Rate, Section
 
 
 class DramPimConfig(Section):
@@ -42,11 +42,11 @@ class DramPimConfig(Section):
     transfer_energy_j_per_bit: Energy = Field(
         description="between the unit for vectors and a channel: input vectors, which each channel gets, and sums"
     )
-    vector_elements_per_s: Positive = Field(
-        le=1e15, description="elements per second and pass of norms and elementwise functions on the unit for vectors"
+    vector_elements_per_s: Rate = Field(
+        description="elements per second and pass of norms and elementwise functions on the unit for vectors"
     )
-    softmax_elements_per_s: Positive = Field(le=1e15, description="elements per second of softmax, all passes together")
-    rotary_elements_per_s: Positive = Field(le=1e15, description="elements per second of rotary position embeddings")
+    softmax_elements_per_s: Rate = Field(description="elements per second of softmax, all passes together")
+    rotary_elements_per_s: Rate = Field(description="elements per second of rotary position embeddings")
     reduction_s: NonNegative = Field(
         le=1e-3, description="time of the sum of a row of scores or of a normalised vector, and of the division by it"
     )
@@ -56,8 +56,7 @@ class DramPimConfig(Section):
         description="times that each score passes between the unit for vectors and a bank beside the two products of "
         "attention: softmax multiplies by its scale and divides by its sums at the banks; 0: in the unit for vectors",
     )
-    exchange_bytes_per_s: Positive = Field(
-        le=1e15,
+    exchange_bytes_per_s: Rate = Field(
         description="rate at which the unit for vectors exchanges elements with single banks, all channels together",
     )
     vector_energy_j: Energy = Field(description="per element and pass on the unit for vectors")

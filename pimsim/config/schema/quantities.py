@@ -10,6 +10,10 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Clock = Annotated[float, Field(ge=1e3, le=1e12, allow_inf_nan=False)]
 """Frequency in hertz. By the bounds, a period is between 1 ps, the time unit of the simulator, and 1 ms."""
+Rate = Annotated[float, Field(ge=1e6, le=1e18, allow_inf_nan=False)]
+"""Operations, elements or bytes per second of a whole unit; below 1e6 somebody wrote TOPS or GB/s without the unit."""
+Share = Annotated[float, Field(ge=1e-6, le=1, allow_inf_nan=False)]
+"""Part of a rate or power that is reached."""
 Dimension = Annotated[int, Field(ge=1, le=1 << 14)]
 Energy = Annotated[float, Field(ge=0, le=1e-3, allow_inf_nan=False)]
 Power = Annotated[float, Field(ge=0, le=1e4, allow_inf_nan=False)]

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from pimsim.config.schema.quantities import Area, Clock, Energy, Positive, Power, Section
+from pimsim.config.schema.quantities import Area, Clock, Energy, Power, Section
 
 
 class RomConfig(Section):
@@ -37,8 +37,11 @@ class RomConfig(Section):
     attention_macs_per_cycle: int = Field(
         ge=1, le=1 << 30, description="multiply-accumulates of queries or attention weights with cached entries"
     )
-    vector_elements_per_cycle: Positive = Field(
-        le=1e9, description="elements per cycle and pass of softmax, norms and elementwise functions"
+    vector_elements_per_cycle: float = Field(
+        ge=1e-6,
+        le=1e9,
+        allow_inf_nan=False,
+        description="elements per cycle and pass of softmax, norms and elementwise functions",
     )
     cache_tokens: int | None = Field(
         ge=0,

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from pimsim.config.schema.quantities import Area, NonNegative, Positive, Power, Section
+from pimsim.config.schema.quantities import Area, NonNegative, Power, Rate, Section, Share
 
 
 class RooflineConfig(Section):
     """A GPU or CPU: an op takes the longer of its operations and its bytes, at a part of the peak rates."""
 
-    peak_int8_ops_per_s: Positive = Field(
-        le=1e18, description="dense 8-bit operations per second: of products whose operands have at most 8 bits"
+    peak_int8_ops_per_s: Rate = Field(
+        description="dense 8-bit operations per second: of products whose operands have at most 8 bits"
     )
-    peak_fp16_ops_per_s: Positive = Field(le=1e18, description="dense 16-bit operations per second: of all others")
-    compute_efficiency: Positive = Field(le=1, description="part of the peak operations that software reaches")
-    bandwidth_efficiency: Positive = Field(
-        le=1, description="part of the peak bandwidth of machine.memory that software reaches"
+    peak_fp16_ops_per_s: Rate = Field(description="dense 16-bit operations per second: of all others")
+    compute_efficiency: Share = Field(description="part of the peak operations that software reaches")
+    bandwidth_efficiency: Share = Field(
+        description="part of the peak bandwidth of machine.memory that software reaches"
     )
     overhead_s: NonNegative = Field(
         le=1e-3,
@@ -33,5 +33,5 @@ class RooflineConfig(Section):
         description="last level of cache. Inputs and outputs of an op that are larger pass the memory",
     )
     tdp_w: Power = Field(description="thermal design power, memory included where machine.memory has no energy")
-    active_share: Positive = Field(le=1, description="part of tdp_w that the processor takes while an op runs")
+    active_share: Share = Field(description="part of tdp_w that the processor takes while an op runs")
     area_m2: Area = Field(description="area of the dies of the processor, without memory")

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from pimsim.config.schema.quantities import Area, Clock, Energy, Positive, Power, Section
+from pimsim.config.schema.quantities import Area, Clock, Energy, Power, Rate, Section
 
 
 class TransPimConfig(Section):
@@ -29,7 +29,7 @@ class TransPimConfig(Section):
         description="mapping=layers: way of operands to the banks of their products. bus: over the data bus of each "
         "(pseudo-)channel, all buses at the same time; host: over the link between the memory and its host"
     )
-    host_bandwidth_bytes_per_s: Positive = Field(le=1e15, description="operand_path=host: rate of that link")
+    host_bandwidth_bytes_per_s: Rate = Field(description="operand_path=host: rate of that link")
     shifts: Literal["columns", "none"] = Field(
         description="units=in_memory: how the two halves of a vector come into the same columns, level by level of a "
         "tree of sums. columns: one half is read and written over the columns of the bank; none: the summands lie in "
@@ -47,7 +47,7 @@ class TransPimConfig(Section):
         description="staggered: tRRD and tFAW of the memory limit the activations of all banks of a (pseudo-)channel; "
         "all_banks: one command activates a row in each bank, which needs a supply that carries the current"
     )
-    rows_at_once: int = Field(
+    computing_rows: int = Field(
         ge=1, le=64, description="rows of a bank, in different subarrays, whose columns compute at the same time"
     )
     aap_per_full_add: int = Field(

@@ -24,6 +24,7 @@ from pimsim.studies.comparison.counted_differences import (
     ItemUse,
     differing_items,
     differing_macs,
+    in_part_by_all,
     items_of_all,
     left_out_by_some,
 )
@@ -37,6 +38,9 @@ RATIO_COLUMNS = ("tokens_per_s", "tokens_per_j", "area_mm2")
 RATIOS_OF_LOADING = ("latency_s", "energy_j", "area_mm2")
 INTERVAL_RATIOS, INTERVALS_ALONE = ("tokens_per_s", "tokens_per_j"), ("gops_per_w", "area_mm2")
 """Figures whose intervals are printed, with and without that of the ratio; files have those of all figures."""
+OTHER_WORK = "*"
+OF_WORK = ("latency_s", "energy_j", "tokens_per_s", "tokens_per_j")
+"""Mark of ratios of different work, and the figures whose ratios have it."""
 UNIFORM = ("workload.", "leakage_gating", "operations_per_mac", "mapping.masked_folds")
 """Keys that a user can set to the same value in all designs without another machine."""
 
@@ -55,6 +59,8 @@ def print_comparison(result: ComparisonResult, file: IO[str] | None = None) -> N
     print_plugins(out, result.plugins)
     out.print()
     out.print(_figures(result))
+    if any(result.is_other_work(row) for row in result.rows):
+        out.print(Text(f"{OTHER_WORK} ratio of different work: the MACs are not those of {result.baseline}, see above"))
     for line in _failure_lines(result):
         out.print(Text(line), soft_wrap=True)
     if result.samples:
@@ -95,6 +101,9 @@ def _counting_lines(result: ComparisonResult) -> Iterator[str]:
     uses = result.uses
     if names := items_of_all(uses, COUNTED):
         yield f"counted by all: {'; '.join(map(_safe, names))}"
+    for name in in_part_by_all(uses):
+        left_out = [each for each in uses[name] if each.use == LEFT_OUT]
+        yield f"counted in part by all: {_safe(name)} (left out: {_sizes(left_out)})"
     for name in items_of_all(uses, LEFT_OUT):
         yield f"left out by all: {_safe(name)} ({_sizes(uses[name])})"
     for name in left_out_by_some(uses):
@@ -104,7 +113,7 @@ def _counting_lines(result: ComparisonResult) -> Iterator[str]:
     for key in dict.fromkeys(each.key for each in result.settings):
         yield f"differs: {key} is {_values(result, key)}"
     for design, where, ratio in differing_macs(result.rows, result.baseline):
-        yield f"differs: {design} computes {ratio:.4g} times the MACs of {result.baseline} ({where})"
+        yield f"differs: {design} counts {ratio:.4g} times the MACs of {result.baseline} ({where})"
     same = [(each.key, each.value) for each in result.settings if each.design == result.baseline]
     uniform = [f"--set {key}={value}" for key, value in same if key.startswith(UNIFORM)]
     if uniform:
@@ -122,11 +131,15 @@ def _sizes(uses: Sequence[ItemUse]) -> str:
 def _uses(uses: Sequence[ItemUse]) -> str:
     """Return who counts an item, leaves it out or does not have it, with its size in the first design of each use."""
     texts = []
+    both = {each.design for each in uses if each.use == COUNTED} & {
+        each.design for each in uses if each.use == LEFT_OUT
+    }
     for use, verb in ((COUNTED, "counted by"), (LEFT_OUT, "left out by"), (ABSENT, "not an item of")):
         own = [each for each in uses if each.use == use]
         if own:
             size = "" if own[0].example is None else f" ({_size(own[0].example)} in {own[0].design}, {own[0].where})"
-            texts.append(f"{verb} {', '.join(each.design for each in own)}{size}")
+            names = (f"{each.design}{' in part' if each.design in both else ''}" for each in own)
+            texts.append(f"{verb} {', '.join(names)}{size}")
     return "; ".join(texts)
 
 
@@ -205,7 +218,8 @@ def _ratio(result: ComparisonResult, row: ComparisonRow, name: str) -> str:
     if row.design == result.baseline:
         return "1"
     ratio = result.ratio(row, name)
-    return "" if ratio is None else f"{ratio:.4g}"
+    mark = OTHER_WORK if name in OF_WORK and result.is_other_work(row) else ""
+    return "" if ratio is None else f"{ratio:.4g}{mark}"
 
 
 def _failure_lines(result: ComparisonResult) -> Iterator[str]:

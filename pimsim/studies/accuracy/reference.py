@@ -161,6 +161,24 @@ def reference_steps(inputs: Inputs) -> int:
     return 2 * len(inputs.windows) + len(_calibration_windows(inputs))
 
 
+def empty_reference(inputs: Inputs, formats: NumberFormats, exact: Projector) -> Reference:
+    """Return a reference without results, whose decoders choose the entries of attention that the formats say.
+
+    Args:
+        inputs: Network, text and windows.
+        formats: Number formats.
+        exact: Exact multiplication by the weights, for the keys of the calibration text.
+
+    Returns:
+        The reference, with codebooks if the choice needs them.
+    """
+    empty = Reference(inputs, formats, (), (), (), (), {})
+    if formats.selection is None:
+        return empty
+    texts = [_with_prefix(inputs, window) for window in _calibration_windows(inputs)]
+    return replace(empty, chooser=make_chooser(formats.selection, empty.decoder(exact), texts))
+
+
 def compute_reference(
     inputs: Inputs, formats: NumberFormats, tick: Tick, float_nll: tuple[float, ...] | None = None
 ) -> Reference:
@@ -175,17 +193,14 @@ def compute_reference(
     Returns:
         Likelihoods, logits, residual streams and calibration vectors.
     """
-    empty = Reference(inputs, formats, (), (), (), (), {})
+    exact = ExactProjector(inputs.network, formats.activation_bits)
+    empty = empty_reference(inputs, formats, exact)
     if float_nll is None:
         float_nll = _float_nll(empty, tick)
     else:
         for _ in inputs.windows:
             tick()
     streams: list[Floats] = []
-    exact = ExactProjector(inputs.network, formats.activation_bits)
-    if formats.selection is not None:
-        texts = [_with_prefix(inputs, window) for window in _calibration_windows(inputs)]
-        empty = replace(empty, chooser=make_chooser(formats.selection, empty.decoder(exact), texts))
     decoder = empty.decoder(exact, watch=lambda _, x: streams.append(x.copy()))
     exact_nll, logits, residuals = [], [], []
     tokens = len(inputs.prefix) + inputs.windows[0].length

@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from pimsim.base.errors import StalledError
+from pimsim.base.units import ps_to_s
 from pimsim.studies.cluster.cache_link import CacheCost, CacheCosts, LinkQueue, Slot
 from pimsim.studies.cluster.cluster_machine import ClusterMachine, after_first_token
 from pimsim.studies.cluster.pool_memory import ReceivingMemory, SendingMemory
@@ -86,10 +88,11 @@ class Clock:
         Returns:
             Time, ps; None if nothing is expected.
         """
-        times = self._wakes[:1]
-        if self._arrived < len(self._arrivals_ps):
-            times.append(self._arrivals_ps[self._arrived])
-        return min(times, default=None)
+        return min([*self._wakes[:1], *self._arrivals_ps[self._arrived : self._arrived + 1]], default=None)
+
+    def __len__(self) -> int:
+        """Return the number of times that are still to come."""
+        return len(self._arrivals_ps) - self._arrived + len(self._wakes)
 
     def take(self, time_ps: int) -> range:
         """Go to a time.
@@ -139,8 +142,11 @@ class ClusterLoop:
 
         Args:
             progress: Function to report progress to; None means no reports.
+
+        Raises:
+            StalledError: If requests wait, and nothing will happen.
         """
-        count, reported = len(self.requests), 0
+        count, reported, handled = len(self.requests), 0, list[object]()
         if not self._depends():
             self._route_all()
         while (now_ps := self._next_ps()) is not None or self._watched():
@@ -150,6 +156,8 @@ class ClusterLoop:
             if now_ps is None:
                 break
             self._handle(now_ps)
+            if handled == (handled := self._state(now_ps)):  # the next time would be the same, for ever
+                raise StalledError(f"no machine goes on at {ps_to_s(now_ps):g} s: no progress")
             if progress is not None and (self.done - reported) * PROGRESS_STEPS >= count:
                 reported = self.done
                 progress(reported, count)
@@ -157,6 +165,11 @@ class ClusterLoop:
             before = sum(len(other.scheduler.finished) for other in self._counting() if other is not each)
             tell = None if progress is None or each not in self._counting() else _shifted(progress, before, count)
             each.scheduler.run(tell)
+
+    def _state(self, now_ps: int) -> list[object]:
+        """Return numbers of which at least one is another one after each time at which something has happened."""
+        of_machines = [(len(each.scheduler.finished), each.scheduler.next_event_ps()) for each in self.machines]
+        return [now_ps, self.done, len(self._queue), len(self._clock), of_machines]
 
     def _counting(self) -> Sequence[ClusterMachine]:
         """Return the machines on which most requests are finished."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pimsim.base.plugins import StoredPlugins
 from pimsim.base.stored_columns import Column, Kind, Notes, Table
-from pimsim.base.summaries import Figure, HeadlineRepr
+from pimsim.base.summaries import Figure
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Config
 from pimsim.config.stored_system import stored_system
@@ -28,7 +28,7 @@ from pimsim.studies.serving.distribution import Distribution
 from pimsim.studies.serving.iteration_costs import StepCheck
 from pimsim.studies.serving.request_figures import distributions_of, request_row
 from pimsim.studies.serving.request_records import PLAIN_SERVICE, CancelledRecord, RequestRecord
-from pimsim.studies.serving.service_level import Goodput
+from pimsim.studies.serving.served_figures import ServedFigures
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,7 @@ CLUSTER_VERSION = 1
 
 
 @dataclass(frozen=True, repr=False)
-class ClusterResult(HeadlineRepr):
+class ClusterResult(ServedFigures):
     """Result of serving requests with several machines.
 
     Attributes:
@@ -94,16 +94,6 @@ class ClusterResult(HeadlineRepr):
         return tuple(f"{role}: {warning}" for role, config in machines for warning in array_warnings(config))
 
     @property
-    def complete(self) -> bool:
-        """Whether all requests were served or cancelled; False after an interruption."""
-        return len(self.requests) + len(self.cancelled) == self.offered
-
-    @cached_property
-    def goodput(self) -> Goodput | None:
-        """Requests that met their deadlines and the service level; None if there is neither."""
-        return Goodput.of(self.requests, self.cancelled, self.config.serving, self.span_ps)
-
-    @property
     def prefix_hit_rate(self) -> float | None:
         """Fraction of the tokens of admitted requests whose KV entries were kept; None if no prefixes are shared."""
         shares = self.config.serving.prefix_sharing
@@ -135,21 +125,6 @@ class ClusterResult(HeadlineRepr):
         return self.busy_ps / (self.span_ps * len(self.machines)) if self.span_ps else 0.0
 
     @cached_property
-    def output_tokens(self) -> int:
-        """Number of output tokens of all finished requests."""
-        return sum(request.output_tokens for request in self.requests)
-
-    @property
-    def tokens_per_s(self) -> float:
-        """Throughput over the whole span, output tokens/s."""
-        return self.output_tokens / ps_to_s(self.span_ps) if self.span_ps else float("inf")
-
-    @property
-    def requests_per_s(self) -> float:
-        """Finished requests over the whole span, requests/s."""
-        return len(self.requests) / ps_to_s(self.span_ps) if self.span_ps else float("inf")
-
-    @cached_property
     def idle_energy_j(self) -> float:
         """Leakage energy of machines while they have no request, joules; it is not attributed to a request."""
         return math.fsum(each.idle_energy_j(self.span_ps) for each in self.machines)
@@ -158,11 +133,6 @@ class ClusterResult(HeadlineRepr):
     def transfer_energy_j(self) -> float:
         """Energy of all transfers, of the link and of the memories at its ends, joules."""
         return math.fsum(each.energy_j for each in self.transfers)
-
-    @cached_property
-    def requests_energy_j(self) -> float:
-        """Sum of the energy shares of all finished requests, joules."""
-        return math.fsum(request.energy_j for request in self.requests)
 
     @cached_property
     def energy_j(self) -> float:
@@ -185,12 +155,6 @@ class ClusterResult(HeadlineRepr):
         moved = sum(each.size_bytes for each in self.transfers)
         of_machines = (MemoryTraffic(*map(sum, map(each.table.sums, TRAFFIC_COLUMNS))) for each in self.machines)
         return sum(of_machines, NO_TRAFFIC) + MemoryTraffic(kv_read_bytes=moved, kv_write_bytes=moved)
-
-    @cached_property
-    def mean_waiting(self) -> float:
-        """Mean number of requests that wait for their first admission: sum of the waiting times over the span."""
-        waits_ps = sum(each.wait_ps for each in self.requests) + sum(each.wait_ps for each in self.cancelled)
-        return waits_ps / self.span_ps if self.span_ps else 0.0
 
     @cached_property
     def distributions(self) -> dict[str, Distribution]:

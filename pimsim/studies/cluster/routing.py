@@ -92,40 +92,39 @@ class Random:
         return self._random.randrange(len(machines))
 
 
-class LeastLoaded:
+class Least:
+    """The machine whose requests, running and waiting, have the smallest value of some number together."""
+
+    reads_loads = True
+
+    def __init__(self, value: Callable[[Load], int]) -> None:
+        self._value = value
+
+    def choose(self, machines: Sequence[Load], prefix_hashes: Sequence[int]) -> int:
+        """Choose the machine with the smallest value.
+
+        Args:
+            machines: All machines.
+            prefix_hashes: Not used.
+
+        Returns:
+            Index of the machine; the first one of several.
+        """
+        return min(range(len(machines)), key=lambda index: self._value(machines[index]))
+
+
+class LeastLoaded(Least):
     """The machine with the fewest requests, running and waiting."""
 
-    reads_loads = True
-
-    def choose(self, machines: Sequence[Load], prefix_hashes: Sequence[int]) -> int:
-        """Choose the machine with the fewest requests.
-
-        Args:
-            machines: All machines.
-            prefix_hashes: Not used.
-
-        Returns:
-            Index of the machine.
-        """
-        return min(range(len(machines)), key=lambda index: machines[index].outstanding)
+    def __init__(self) -> None:
+        super().__init__(lambda machine: machine.outstanding)
 
 
-class LeastKv:
+class LeastKv(Least):
     """The machine whose requests, running and waiting, have the smallest KV caches together."""
 
-    reads_loads = True
-
-    def choose(self, machines: Sequence[Load], prefix_hashes: Sequence[int]) -> int:
-        """Choose the machine with the smallest KV caches.
-
-        Args:
-            machines: All machines.
-            prefix_hashes: Not used.
-
-        Returns:
-            Index of the machine.
-        """
-        return min(range(len(machines)), key=lambda index: machines[index].outstanding_bytes)
+    def __init__(self) -> None:
+        super().__init__(lambda machine: machine.outstanding_bytes)
 
 
 class _Node:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from numbers import Integral
 from typing import Any
 
 from pimsim.base.errors import WorkloadInputError, did_you_mean, show
@@ -40,15 +41,15 @@ class Workload:
 def find_workloads(
     designs: Sequence[LoadedDesign],
     models: Sequence[str] | None,
-    contexts: Sequence[int] | None,
+    contexts: Sequence[int] | int | None,
     phase: str | None,
 ) -> tuple[str, list[Workload]]:
     """Return the workloads that all designs run.
 
     Args:
         designs: The designs.
-        models: Names or paths of models; None means the workload that all designs have.
-        contexts: Contexts or lengths of prompts, tokens; None means that of all designs.
+        models: Names or paths of models, or a single one; None means the workload that all designs have.
+        contexts: Contexts or lengths of prompts, tokens, or a single one; None means that of all designs.
         phase: Phase; None means that of all designs.
 
     Returns:
@@ -58,6 +59,8 @@ def find_workloads(
         WorkloadInputError: If a model is unknown, a context is out of range, or a phase does not exist; if the designs
             have different workloads of their own; or if contexts or a phase are given that have no effect.
     """
+    models = [models] if isinstance(models, str) else models
+    contexts = [contexts] if isinstance(contexts, int) else contexts
     if models is None and (trace := _shared(designs, "trace", lambda config: config.workload.trace)) is not None:
         return "trace", [_of_trace(designs, trace, contexts, phase)]
     if phase is not None and phase not in PHASES:
@@ -121,9 +124,9 @@ def _shared(designs: Sequence[LoadedDesign], what: str, of: Callable[[Any], Any]
 
 
 def _checked_length(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_CONTEXT_LENGTH:
-        raise WorkloadInputError(f"contexts: {show(value)} is not a number of tokens from 1 to {MAX_CONTEXT_LENGTH:,}")
-    return value
+    if isinstance(value, Integral) and not isinstance(value, bool) and 1 <= int(value) <= MAX_CONTEXT_LENGTH:
+        return int(value)  # NumPy's integers too
+    raise WorkloadInputError(f"contexts: {show(value)} is not a number of tokens from 1 to {MAX_CONTEXT_LENGTH:,}")
 
 
 def _labels(names: Sequence[str]) -> list[str]:

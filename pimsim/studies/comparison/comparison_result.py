@@ -182,6 +182,18 @@ class ComparisonResult(HeadlineRepr):
             return None
         return value / of_base
 
+    def is_other_work(self, row: ComparisonRow) -> bool:
+        """Return whether a row has other MACs than the baseline has on the same workload.
+
+        Args:
+            row: A row of this result.
+
+        Returns:
+            False without figures of both.
+        """
+        base = self._base.get(row.workload)
+        return base is not None and not (row.error or base.error) and base.macs != row.macs
+
     def mean_ratios(self, names: Iterable[str] = RATIOS) -> list[MeanRatio]:
         """Return the geometric means of the ratios of all designs but the baseline.
 

@@ -71,7 +71,7 @@ def compare(
     designs: Sequence[DesignLike] | Mapping[str, DesignLike],
     *,
     models: Sequence[str] | None = None,
-    contexts: Sequence[int] | None = None,
+    contexts: Sequence[int] | int | None = None,
     phase: str | None = None,
     overrides: Overrides = (),
     baseline: str | None = None,
@@ -88,8 +88,9 @@ def compare(
     Args:
         designs: Two or more designs: names or paths of configs, paths of results, loaded configs, mappings, or
             `Design`s with settings of their own; or any of them by name.
-        models: Names or paths of models; None means the workload that all designs have.
-        contexts: Contexts of decode steps, or lengths of prompts, tokens; None means that of all designs.
+        models: Names or paths of models, or a single one; None means the workload that all designs have.
+        contexts: Contexts of decode steps, or lengths of prompts, tokens, or a single one; None means that of all
+            designs.
         phase: "decode", "prefill", "generate" or "load"; None means that of all designs.
         overrides: Settings on top of all designs, as `load_config` takes them.
         baseline: Name of the design to which ratios refer; None means the first one.
@@ -179,7 +180,7 @@ def _check_options(
     designs: Sequence[LoadedDesign],
     found: str,
     models: Sequence[str] | None,
-    contexts: Sequence[int] | None,
+    contexts: Sequence[int] | int | None,
     phase: str | None,
     *,
     ranges: bool,

@@ -149,11 +149,32 @@ def differing_items(uses: Mapping[str, Sequence[ItemUse]]) -> dict[str, tuple[It
         Uses by name of the item. An item that some leave out and the others do not have is not among them: none of the
         figures contains it.
     """
-    return {
-        name: tuple(of_item)
+    found = {}
+    for name, of_item in uses.items():
+        by_design: dict[str, set[str]] = {}
+        for each in of_item:
+            by_design.setdefault(each.design, set()).add(each.use)
+        same = all(own == by_design[of_item[0].design] for own in by_design.values())
+        if not same and COUNTED in {each.use for each in of_item}:
+            found[name] = tuple(of_item)
+    return found
+
+
+def in_part_by_all(uses: Mapping[str, Sequence[ItemUse]]) -> list[str]:
+    """Return the items of which all designs count a part and leave out the rest.
+
+    Args:
+        uses: Result of `item_uses`.
+
+    Returns:
+        Names of items.
+    """
+    differing = differing_items(uses)
+    return [
+        name
         for name, of_item in uses.items()
-        if COUNTED in {each.use for each in of_item} and len({each.use for each in of_item}) > 1
-    }
+        if name not in differing and {each.use for each in of_item} == {COUNTED, LEFT_OUT}
+    ]
 
 
 def left_out_by_some(uses: Mapping[str, Sequence[ItemUse]]) -> dict[str, tuple[str, ...]]:

@@ -31,6 +31,10 @@ LABELS = {
     "mesh": "mesh",
     "chip_link": "chip link",
     "programming": "write drivers",
+    "roofline": "processor",
+    "transpim": "banks",
+    "dram_pim": "banks",
+    "rom": "ROM and units",
 }
 """Names of resources in tables and sentences; other components have their own."""
 

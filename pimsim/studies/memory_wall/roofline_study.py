@@ -164,13 +164,20 @@ def _point(
         The class with its demands, those of the longest busy time first.
     """
     macs = sum(result.ops[index].repeat * result.ops[index].macs for index in group.ops)
-    per_mac = result.config.operations_per_mac
+    per_mac, processor = result.config.operations_per_mac, result.config.machine.processor
     amounts: Counter[str] = Counter()
     busy_ps: Counter[str] = Counter()
     for (component, resource, profile), times in group.times.items():
         each = result.profiles[profile]
         amounts[resource] += times * _amount(component, each, per_mac, port_bits)
         busy_ps[resource] += times * _busy_ps(component, each)
+        if component == processor:  # it waits for its own transfers: steps in which these take longer are the memory's
+            amounts["memory"] += times * _amount("memory", each, per_mac, port_bits)
+            moved_ps = times * each.parts_ps.get("memory", 0)
+            busy_ps["memory"] += moved_ps
+            busy_ps[resource] -= moved_ps
+    if processor is not None:
+        amounts[processor] = per_mac * macs
     amounts[tile] = per_mac * group.tile_macs  # tiles count conversions; an op that uses them computes all MACs there
     if serial:
         time_ps = group.serial_ps[""]

@@ -170,7 +170,7 @@ def _analog_share(context_length: int) -> Claim:
 
 HARDSEA_DOUBT = (
     "the printed 3.2 GOPS of HARDSEA are in doubt: its abstract claims the throughput of accelerators that have two "
-    "orders of magnitude more (A3 221, SpAtten 360 GOP/s), and no public source says what the 3.2 count"
+    "orders of magnitude more (A3 221, SpAtten 360 GOPS), and no public source says what the 3.2 count"
 )
 """What stands wherever the claim about HARDSEA is judged."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pimsim.base.plugins import StoredPlugins
 from pimsim.base.stored_columns import Column, Notes, Table
-from pimsim.base.summaries import Figure, HeadlineRepr
+from pimsim.base.summaries import Figure
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Config
 from pimsim.results.accounting import Accounting, StoredAccounting
@@ -26,7 +26,7 @@ from pimsim.studies.serving.kv_usage import KvUsage
 from pimsim.studies.serving.power_over_time import INTERVALS, Wear, power_over_time, swap_wear
 from pimsim.studies.serving.request_figures import distributions_of, request_row
 from pimsim.studies.serving.request_records import PLAIN_SERVICE, CancelledRecord, RequestRecord
-from pimsim.studies.serving.service_level import Goodput
+from pimsim.studies.serving.served_figures import ServedFigures
 from pimsim.studies.serving.speculation import SpeculationResult
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ SERVING_VERSION = 1
 
 
 @dataclass(frozen=True, repr=False)
-class ServingResult(HeadlineRepr):
+class ServingResult(ServedFigures):
     """Result of a serving run.
 
     Attributes:
@@ -88,16 +88,6 @@ class ServingResult(HeadlineRepr):
         return array_warnings(self.config)
 
     @property
-    def complete(self) -> bool:
-        """Whether all requests were served or cancelled; False after an interruption."""
-        return len(self.requests) + len(self.cancelled) == self.offered
-
-    @cached_property
-    def goodput(self) -> Goodput | None:
-        """Requests that met their deadlines and the service level; None if there is neither."""
-        return Goodput.of(self.requests, self.cancelled, self.config.serving, self.span_ps)
-
-    @property
     def swap_wear(self) -> Wear | None:
         """Wear of the tier of swaps; None without swaps, or if its cells endure any number of writes."""
         written = 0 if self.kv_usage is None else self.kv_usage.swap_out_bytes
@@ -124,30 +114,10 @@ class ServingResult(HeadlineRepr):
         """Fraction of the span with an iteration, 0 to 1."""
         return self.busy_ps / self.span_ps if self.span_ps else 0.0
 
-    @cached_property
-    def output_tokens(self) -> int:
-        """Number of output tokens of all finished requests."""
-        return sum(request.output_tokens for request in self.requests)
-
-    @property
-    def tokens_per_s(self) -> float:
-        """Throughput over the whole span, output tokens/s."""
-        return self.output_tokens / ps_to_s(self.span_ps) if self.span_ps else float("inf")
-
-    @property
-    def requests_per_s(self) -> float:
-        """Finished requests over the whole span, requests/s."""
-        return len(self.requests) / ps_to_s(self.span_ps) if self.span_ps else float("inf")
-
     @property
     def idle_energy_j(self) -> float:
         """Leakage energy while no request is admitted, joules; it is not attributed to a request."""
         return self.idle_power_w * ps_to_s(self.idle_ps)
-
-    @cached_property
-    def requests_energy_j(self) -> float:
-        """Sum of the energy shares of all finished requests, joules."""
-        return math.fsum(request.energy_j for request in self.requests)
 
     @cached_property
     def energy_j(self) -> float:
@@ -165,12 +135,6 @@ class ServingResult(HeadlineRepr):
     def memory_traffic(self) -> MemoryTraffic:
         """Bytes read from memory and written to it by all iterations."""
         return MemoryTraffic(*(sum(self._table.sums(name)) for name in TRAFFIC_COLUMNS))
-
-    @cached_property
-    def mean_waiting(self) -> float:
-        """Mean number of requests that wait for their first admission: sum of these times over the span (Little)."""
-        waits_ps = sum(each.wait_ps for each in self.requests) + sum(each.wait_ps for each in self.cancelled)
-        return waits_ps / self.span_ps if self.span_ps else 0.0
 
     @cached_property
     def mean_batch(self) -> float:

@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+import numba
 import pytest
 
 from crossbar.kernels import threads
@@ -31,6 +32,8 @@ PARTS = (
 
 
 def test_processes_fill_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)  # the cache is beside the module, as for most users
+    monkeypatch.setattr(numba.config, "CACHE_DIR", "")
     (tmp_path / "outside_kernels.py").write_text(KERNELS, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     from outside_kernels import PARTS  # type: ignore[import-not-found]

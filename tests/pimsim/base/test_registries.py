@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
+from typing import Any
 
 import pytest
 
 from pimsim.base.errors import ConfigError, PluginError
 from pimsim.base.registries import Registry, loaded_packages, registering
 from tests.support.registries import restored_registries
+from workloads.op_fields import Count
+from workloads.op_kinds import KINDS, register_kind
+from workloads.ops import Op
 
 
 @pytest.fixture
@@ -122,3 +126,18 @@ def test_a_package_that_fails_is_named(colours: Registry[int], monkeypatch: pyte
         ):
             colours.knows("blue")
     assert "blue" not in colours.names()
+
+
+def test_a_kind_of_op_without_a_mapping_goes_with_its_plugin() -> None:
+    fields: list[Any] = [("vectors", Count), ("elements", Count)]
+    kind: Any = make_dataclass("Sorted", fields, bases=(Op,), frozen=True, namespace={"kind": "sorted_here"})
+
+    def fail() -> None:
+        register_kind(kind)
+        assert KINDS["sorted_here"] is kind
+        raise RuntimeError
+
+    before = dict(KINDS)
+    with pytest.raises(RuntimeError), registering("sorting.py"):
+        fail()
+    assert dict(KINDS) == before

@@ -41,6 +41,13 @@ TRANSPIM = PROCESSOR | {
     "machine.memory": load_config("transpim").machine.model_dump()["memory"],
     "machine.transpim": load_config("transpim").machine.model_dump()["transpim"],
 }
+TOM, CENT = (load_config(name).machine.model_dump() for name in ("tom", "cent"))
+ROM = PROCESSOR | {"machine.roofline": None, "machine.rom": TOM["rom"] | {"cache_tokens": 0}}
+DRAM_PIM = PROCESSOR | {
+    "machine.roofline": None,
+    "machine.memory": CENT["memory"],
+    "machine.dram_pim": CENT["dram_pim"] | {"score_transfers": 0},
+}
 CHARGED = LINES | {"word_end_f": 1e-15, "bit_end_f": 1e-15}
 SITUATIONS: tuple[Mapping[str, Any], ...] = (
     {"workload.trace": "gpt2-medium-decode-128"},
@@ -65,6 +72,8 @@ SITUATIONS: tuple[Mapping[str, Any], ...] = (
     TRANSPIM,
     TRANSPIM | {"machine.transpim.mapping": "layers", "machine.transpim.units": "in_memory"},
     TRANSPIM | {"machine.transpim.broadcast": "bus", "machine.transpim.units": "near_bank"},
+    ROM,
+    DRAM_PIM,
 )
 """Settings on top of pim-llm; together they make every rule give a reason."""
 VALUES: Mapping[str, Any] = {

@@ -27,7 +27,7 @@ VARIANTS = {
     "layers over the host": unit("mapping=layers", "operand_path=host"),
     "in the cells, tFAW": unit("units=in_memory", "shifts=none", "activation=staggered"),
     "units at banks": unit("units=near_bank", "mapping=layers"),
-    "16 rows and ACUs": unit("rows_at_once=16", "acus_per_bank=16"),
+    "16 rows and ACUs": unit("computing_rows=16", "acus_per_bank=16"),
 }
 
 

@@ -56,7 +56,7 @@ def test_swapped_entries_are_those_that_are_kept() -> None:
     elements = 2 * KEPT * 64
     assert attention["sram_cim.write_bit"] == 2 * 8 * (elements * 6 // 16 + elements * 3 // 8)
     assert attention["memory.read_bit"] == attention["sram_cim.write_bit"] + 8 * 2 * 2 * 2 * KEPT * 4
-    # Scores: queries in, tiles that stay (one per macro), 6 tiles written over the bus in one round, their products, out.
+    # Scores: queries in, tiles that stay (one per macro), 6 tiles written over the bus in one round, products, out.
     scores = next(op for op in result.ops if op.kind == "attention_scores")
     cycles = 2 * 4 * 64 * 8 // 512 + 4 * 8 + -(-elements * 8 * 6 // 16 // 512) + 4 * 8 + -(-2 * 4 * KEPT * 32 // 512)
     assert scores.parts_ps["sram_cim"] == 2500 * cycles

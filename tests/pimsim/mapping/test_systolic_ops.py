@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 
+from pimsim import load_config, simulate
 from pimsim.hardware.buffer import BufferShare
 from pimsim.hardware.causal_mask import CausalMask
 from pimsim.hardware.memory import MemoryShare
 from pimsim.hardware.systolic import MatmulShare
 from pimsim.mapping.occupancy import STREAM
-from tests.support.flows import after, flow, on, port, program
+from tests.support.flows import after, flow, on, port
 from workloads.ops import AttentionMatmul, AttentionScores, AttentionValues, Dequantise, KVAppend, Projection, Softmax
+from workloads.trace import Block, Trace
 
 IN = ("input",)
 ARRAY = ("machine.systolic.rows=32", "machine.systolic.columns=32", "machine.systolic.dataflow=os")
@@ -70,12 +72,24 @@ def test_folds_above_the_diagonal_are_no_work(kind: type[AttentionMatmul]) -> No
     """
     op = kind("s", IN, heads=2, kv_heads=2, d_head=64, queries=64, context=64, bits=8)
 
-    def macs(folds: str) -> int:
-        ((_, task),) = program(op, settings=(*CONTENDED, folds)).tasks()
-        return task.macs
+    def computed(folds: str) -> int:
+        each = flow(op, settings=(*ARRAY, folds))["s[0]"]
+        return each.component.computed_macs(each.share)
 
-    assert macs(COMPUTED) == op.macs == 2 * 64**3
-    assert macs(SKIPPED) == 3 * op.macs // 4
+    assert computed(COMPUTED) == op.macs == 2 * 64**3
+    assert computed(SKIPPED) == 3 * op.macs // 4
+
+
+def test_masked_products_of_a_fold_are_computed_but_not_counted() -> None:
+    """64 tokens have 64 x 65 / 2 scores per head, on any machine; the array computes three folds of 32 x 32."""
+    op = AttentionScores("s", IN, heads=2, kv_heads=2, d_head=64, queries=64, context=64, bits=8)
+    block = Block(name="b", repeat=1, ops=(op,))
+    trace = Trace(model="a-model", phase="prefill", context_length=64, tokens=64, blocks=(block,))
+    on_array = simulate(load_config({}, [*ARRAY, SKIPPED]), trace)
+    assert (on_array.macs, on_array.summary()["computed_macs"]) == (2 * 64 * 65 // 2 * 64, 3 * 2 * 64**3 // 4)
+    assert simulate(load_config("cpu-epyc-7v13"), trace).macs == on_array.macs
+    whole = simulate(load_config({}, [*ARRAY, COMPUTED]), trace).summary()
+    assert whole["macs"] == whole["computed_macs"] == op.macs
 
 
 @pytest.mark.parametrize(("queries", "context", "masked"), [(1, 5, False), (2, 2, True), (2, 3, True), (3, 2, False)])

@@ -77,3 +77,8 @@ def test_the_uses_of_memory_are_stored(tmp_path: Path) -> None:
     write_result(older, tmp_path / "older.h5")
     assert read_result(tmp_path / "older.h5") == older
     assert older.summary()["kv_cache_bytes"] is None
+
+
+def test_whole_bytes_are_integers_in_json_also_after_a_file() -> None:
+    assert repr(MemoryTraffic(kv_read_bytes=3.0, other_read_bytes=0.5).summary()["kv_read_bytes"]) == "3"
+    assert MemoryTraffic(kv_read_bytes=3.0, other_read_bytes=0.5).summary()["memory_read_bytes"] == 3.5

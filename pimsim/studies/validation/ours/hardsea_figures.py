@@ -10,9 +10,12 @@ from functools import cache
 from math import exp
 
 from pimsim.config.loading import load_config
+from pimsim.inference import ExactProjector
 from pimsim.results.run_result import RunResult
 from pimsim.simulation import simulate
-from pimsim.studies.accuracy.evaluation import ProgressTotal, inputs_of, reference_of
+from pimsim.studies.accuracy.evaluation import formats_of, inputs_of
+from pimsim.studies.accuracy.measures import nll
+from pimsim.studies.accuracy.reference import empty_reference
 from pimsim.studies.validation.workbench import Makers, from_labels
 
 GPU = "a100-80gb"
@@ -86,8 +89,12 @@ def _perplexity(*settings: str) -> float:
     """Return the perplexity of the exact model with the shipped network, per character."""
     prediction = (f"machine.prediction.{each}" for each in settings)
     config = load_config("hardsea", [f"accuracy.tokens={TOKENS}", *prediction])
-    reference = reference_of(config, inputs_of(config), ProgressTotal(0, None))
-    return exp(sum(reference.exact_nll) / sum(map(reference.characters, reference.windows)))
+    inputs, formats = inputs_of(config), formats_of(config)
+    exact = ExactProjector(inputs.network, formats.activation_bits)
+    empty = empty_reference(inputs, formats, exact)
+    decoder = empty.decoder(exact)
+    nats = sum(nll(empty.logits_of(decoder, window), empty.targets(window)) for window in empty.windows)
+    return exp(nats / sum(map(empty.characters, empty.windows)))
 
 
 CHOICES: Mapping[str, tuple[str, ...]] = {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pimsim import compare
+import re
+
+from pimsim import Design, compare
 from pimsim.present.text.comparison_report import print_comparison
 from tests.support.printed import printed, rows_below
 
@@ -22,6 +24,8 @@ def test_what_is_counted_stands_on_top_and_differences_are_named() -> None:
     [advice] = [line for line in head if line.startswith("ratios compare what each design counts")]
     assert "--set leakage_gating=idle_gated" in advice
     assert "masked_folds" not in shown  # a decode step has no mask
+    assert re.search(r"^ +pim-llm-published .* [\d.,]+\* +[\d.,]+\* +[\d.,]+$", shown, re.MULTILINE)
+    assert "* ratio of different work: the MACs are not those of pim-llm, see above" in lines
     [mean] = rows_below(shown, "design ")
     assert mean[:2] == ["pim-llm-published", "2"]
 
@@ -30,6 +34,18 @@ def test_designs_that_count_the_same_have_no_differences() -> None:
     shown = printed(print_comparison, compare(["pim-llm", "pim-llm-near-memory"], models=["gpt2-small"], contexts=[64]))
     assert "differs: " not in shown
     assert "ratios compare" not in shown
+    assert "different work" not in shown
+
+
+def test_an_item_that_a_design_counts_in_part_is_named_so() -> None:
+    """Passes that quantise the input of the LM head are left out with it."""
+    names, half = ["pim-llm", "tpu-llm"], {"workload.lm_head": False}
+    both = printed(print_comparison, compare(names, models=["gpt2-small"], contexts=[8], overrides=half))
+    assert re.search(r"^counted in part by all: quantisation passes \(left out: ", both, re.MULTILINE)
+    assert "differs: " not in both
+    one = [Design("part", "pim-llm", ["workload.lm_head=false"]), "tpu-llm"]
+    shown = printed(print_comparison, compare(one, models=["gpt2-small"], contexts=[8]))
+    assert re.search(r"quantisation passes counted by part in part, tpu-llm .*left out by part in part \(", shown)
 
 
 def test_intervals_have_the_probability_of_a_ratio_above_one() -> None:

@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossbar.intervals import mean_interval
-from pimsim.studies.cluster.cluster_loop import ClusterLoop
+from pimsim.base.errors import StalledError
+from pimsim.studies.cluster.cluster_loop import Clock, ClusterLoop
 from pimsim.studies.serving.policies import Limits
 from pimsim.studies.serving.scheduler import Arrival
 from tests.support.closeness import near
@@ -252,3 +253,9 @@ def test_pools_serve_every_request_once_and_no_memory_overflows(
         assert all(earlier.end_ps <= later.start_ps for earlier, later in itertools.pairwise(sorted(uses)))
         for step in machine.scheduler.iterations:
             assert limits.kv_capacity_bytes is None or step.kv_bytes <= limits.kv_capacity_bytes
+
+
+def test_a_system_without_progress_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Clock, "take", lambda self, time_ps: range(0))  # as if an arrival were never taken up
+    with pytest.raises(StalledError, match="no machine goes on at 5e-12 s: no progress"):
+        replicas([arrival(5, 3, 2), arrival(5, 3, 2)], 2, "central_queue")

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pimsim import Design, compare, compare_ranges, generate, load_config, load_weights, run_ranges, simulate
@@ -21,6 +22,7 @@ from pimsim.studies.comparison.comparison_result import ComparisonResult
 from pimsim.studies.comparison.comparison_rows import MEASURES
 from pimsim.studies.comparison.comparison_run import ComparisonInterrupted
 from tests.support.closeness import near
+from tests.support.counts import DEEP
 
 DESIGNS = ("pim-llm", "tpu-llm", "pim-llm-near-memory", "pim-llm-sram-attention", "pim-llm-published")
 SUMMARY = ("latency_s", "energy_j", "tokens_per_s", "tokens_per_j", "power_w", "kv_cache_bytes", "memory_read_bytes")
@@ -107,6 +109,7 @@ def test_a_design_that_is_too_small_has_rows_with_the_reason() -> None:
 
 
 @pytest.mark.deep
+@pytest.mark.skipif(not DEEP, reason="in make test-deep only: it starts processes")
 @pytest.mark.timeout(300)
 def test_any_number_of_workers_gives_the_same() -> None:
     given: dict[str, Any] = {"models": ["gpt2-small"], "contexts": [64, 256], "ranges": True, "samples": 40}
@@ -216,6 +219,13 @@ def test_configs_mappings_files_and_results_are_designs(tmp_path: Path) -> None:
         )
     ]
     assert [row.latency_s for row in result.rows] == expected
+
+
+def test_a_single_model_and_context_and_integers_of_numpy_are_taken() -> None:
+    single = compare(["pim-llm", "tpu-llm"], models="gpt2-small", contexts=64)
+    several = compare(["pim-llm", "tpu-llm"], models=["gpt2-small"], contexts=list(np.array([64])))
+    assert plain(single) == plain(several)
+    assert [row.where for row in single.rows] == ["gpt2-small at 64"] * 2
 
 
 def test_a_trace_that_all_designs_have_is_the_workload() -> None:

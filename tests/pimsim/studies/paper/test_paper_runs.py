@@ -75,11 +75,11 @@ def test_embedding_and_lm_head_are_left_out(study: Study) -> None:
 def test_a_run_is_simulated_once(monkeypatch: pytest.MonkeyPatch) -> None:
     runs: list[str] = []
 
-    def simulate(config: object, *, memo: object) -> RunResult:
+    def simulate_figures(config: object, trace: object, *, memo: object) -> tuple[object, None]:
         runs.append("run")
-        return object()  # type: ignore[return-value]
+        return object(), None
 
-    monkeypatch.setattr("pimsim.studies.paper.paper_runs.simulate", simulate)
+    monkeypatch.setattr("pimsim.studies.paper.paper_runs.simulate_figures", simulate_figures)
     study = Study()
     first = study.run("pim-llm", "opt-1.3b", 128)
     assert study.run("pim-llm", "opt-1.3b", 128) is first

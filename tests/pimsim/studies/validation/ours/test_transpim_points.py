@@ -55,4 +55,4 @@ def test_a_label_changes_the_machine() -> None:
     """Activations of all banks one after another take five times as long: 32 per 240 ns in place of 48 ns."""
     readings = ROWS["transpim-peak-readings"]
     assert readings["activation=staggered"] == near(ROWS["transpim-peak"]["one operation per product"] / 5)
-    assert readings["rows_at_once=16"] == near(16 * ROWS["transpim-peak"]["one operation per product"])
+    assert readings["computing_rows=16"] == near(16 * ROWS["transpim-peak"]["one operation per product"])
