@@ -61,17 +61,28 @@ def class_work_ps(program: Program, outcome: EngineRun) -> int:
     return sum(math.ceil(total / program.capacities.get(name, 1)) for (_, name), total in work.items()) + waiting
 
 
+def without_numbers(outcome: EngineRun) -> tuple[object, ...]:
+    """Return all of a run, each activity with its profile in place of the number of the profile.
+
+    Profiles are numbered as activities end. Of two that end in the same picosecond, one behind a medium, one without,
+    either loop may be told of either first. Nothing else may depend on that.
+    """
+    activities = [(each._replace(profile=0), outcome.profiles[each.profile]) for each in outcome.activities]
+    profiles = len(outcome.profiles)
+    return replace(outcome, activities=(), profiles=()), activities, profiles
+
+
 @settings(max_examples=scaled(15, 2_000))
 @given(case=contended_runs())
 def test_any_machine_finishes_within_its_bounds(case: tuple[Config, Trace]) -> None:
     """There is no deadlock, nothing is lost, and the latency is between the longest path and that plus all work.
 
-    The loop of its own and SimPy's give the same result: activities, profiles and statistics of the media.
+    The loop of its own and SimPy's give the same result: activities with their profiles, and statistics of the media.
     """
     config, trace = case
     program = program_of(config, trace)
     outcome, free = run(program, "contended"), run(program, "contended", unlimited=True)
-    assert run(program, "contended", stepped=True) == outcome
+    assert without_numbers(run(program, "contended", stepped=True)) == without_numbers(outcome)
     assert free.latency_ps == naive_schedule.longest_path_ps(program)
     assert outcome.latency_ps >= free.latency_ps
     assert outcome.latency_ps <= free.latency_ps + class_work_ps(program.ungrouped(), outcome)
