@@ -1,3 +1,16 @@
+"""Bounds in the schema of configs: what is stated is what is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
+from pydantic import BaseModel
+
+from pimsim.config.schema import Config
+
+
 def section_models(annotation: Any) -> Iterator[type[BaseModel]]:
     """Return the models in a type, and those in their fields."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
