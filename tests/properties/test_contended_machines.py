@@ -98,12 +98,12 @@ def test_any_machine_finishes_within_its_bounds(case: tuple[Config, Trace]) -> N
 
 
 def _with_buffered_kv(serial: RunResult, result: RunResult) -> dict[str, int]:
-    """Return the serial counts; appends through a write buffer are also written into it."""
+    """Return the serial counts; what appends read from the global buffer is first written into their write buffer."""
     expected = Counter({name: n for name, n in serial.counts.items() if n})
     if result.config.mapping.kv_write_entries is not None:
         for op in result.ops:
             if op.kind == "kv_append":
-                expected["sram.write"] += op.repeat * (op.counts["sram.write"])
+                expected["sram.write"] += op.repeat * op.counts["sram.read"]
     return dict(expected)
 
 
