@@ -98,13 +98,22 @@ def test_any_machine_finishes_within_its_bounds(case: tuple[Config, Trace]) -> N
 
 
 def _with_buffered_kv(serial: RunResult, result: RunResult) -> dict[str, int]:
-    """Return the serial counts; appends through a write buffer are also written into it."""
+    """Return the serial counts; what appends read from the global buffer is first written into their write buffer."""
     expected = Counter({name: n for name, n in serial.counts.items() if n})
     if result.config.mapping.kv_write_entries is not None:
         for op in result.ops:
             if op.kind == "kv_append":
-                expected["sram.write"] += op.repeat * (op.counts["sram.write"])
+                expected["sram.write"] += op.repeat * op.counts["sram.read"]
     return dict(expected)
+
+
+def test_an_append_that_settles_a_group_writes_its_entries_once_more_into_the_write_buffer() -> None:
+    """The 64th token ends a group of channels: entries of higher width come back from memory to be quantised."""
+    cache = ["workload.kv.key_bits=4", "workload.kv.key_scales=per_channel", "workload.context_length=64"]
+    base = ["workload.model=gpt2-small", "mapping.kv_write_entries=2", *cache]
+    serial, result = (simulate(load_config("pim-llm", [*base, f"schedule={each}"])) for each in ("serial", "contended"))
+    assert any(op.kind == "kv_append" and op.counts.get("memory.read_bit") for op in result.ops)
+    assert {name: n for name, n in result.counts.items() if n} == _with_buffered_kv(serial, result)
 
 
 @settings(max_examples=scaled(12, 2_000))

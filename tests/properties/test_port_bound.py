@@ -32,7 +32,7 @@ def port_ps_by_counts(result: RunResult) -> Fraction:
     assert sram.ports is not None
     accesses = sum(result.counts.get(action, 0) for action in ("sram.read", "sram.write"))
     if result.config.schedule == "contended" and result.config.mapping.kv_write_entries is not None:
-        accesses -= sum(op.repeat * op.counts["sram.write"] for op in result.ops if op.kind == "kv_append")
+        accesses -= sum(op.repeat * op.counts["sram.read"] for op in result.ops if op.kind == "kv_append")
     return Fraction(accesses, sram.ports) * round(1e12 / sram.clock_hz)
 
 
