@@ -1,6 +1,6 @@
 """Accuracy of the shipped 1-bit model on analog arrays, parameter by parameter; writes docs/reference/accuracy.csv.
 
-    python benchmarks/study_accuracy.py            # everything (TIME): CSV, figures, docs/
+    python benchmarks/study_accuracy.py            # everything (35 minutes on one core): CSV, figures, docs/
     python benchmarks/study_accuracy.py --missing  # only rows of fewer tokens or chips; continues after an interruption
     python benchmarks/study_accuracy.py --only adc # evaluate one group again; the file keeps the other groups
     python benchmarks/study_accuracy.py --machine  # only speed and energy again (seconds); the file keeps the accuracy
@@ -119,7 +119,8 @@ def evaluated(only: str | None, missing: bool) -> Iterator[dict[str, Any]]:
         # Without noise and stuck cells, nothing is random, so one chip is enough.
         chips = 1 if group in ("wire", "size") or (group == "adc" and not line.startswith("stock")) else CHIPS
         for value in values:
-            row = {"group": group, "line": line, "parameter": parameter, "value": f"{value:.10g}", "chips": chips}
+            row: dict[str, Any] = {"group": group, "line": line, "parameter": parameter}
+            row |= {"value": f"{value:.10g}", "chips": chips}
             old = known.get(_key(row))
             if old and int(old["tokens"]) >= TOKENS and int(old["chips"]) >= chips:
                 continue

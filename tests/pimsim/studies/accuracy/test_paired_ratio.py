@@ -54,6 +54,7 @@ def test_a_result_has_the_ratio_of_its_perplexities(noisy: AccuracyResult) -> No
     assert ratio.low < ratio.mean < ratio.high
     for half in (noisy.increase, noisy.increase_over_text):
         assert half.half_width is not None
+        assert noisy.paired_increase.half_width is not None
         assert noisy.paired_increase.half_width >= half.half_width
     told = noisy.summary()
     assert told["perplexity_ratio"]["high"] == ratio.high
