@@ -23,8 +23,8 @@ VALUES = np.array(
     ]
 ) / 1000  # fmt: skip
 REML_MEAN, REML_ERROR, REML_REST = 0.013316667, 0.005784269, 0.0003382753
-"""By statsmodels 0.15.0, `mixedlm("y ~ 1", groups=1, vc_formula={chip, window})` with REML: estimate, its standard error,
-and variance of the rest. The tests do not need statsmodels."""
+"""By statsmodels 0.15.0, `mixedlm("y ~ 1", groups=1, vc_formula={chip, window})` with REML: the estimate, its standard
+error and the variance of the rest. The tests do not need statsmodels."""
 
 
 def standard_errors(values: NDArray[np.float64]) -> tuple[float, float]:

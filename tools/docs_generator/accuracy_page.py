@@ -193,17 +193,15 @@ def _about_bits() -> Sequence[str]:
     }
     eight = _cost(_of("adc", "full, 256 rows")[-1])
     six = next(row for row in _of("adc", "stock cells, calibrated, 128 rows") if row["value"] == "6")
-    limit = f"{100 * CLOSE:.0f} %"
-    calibrated = f"**With a calibrated ADC range, {{}} bits cost less than {limit} of perplexity with 256 active rows**"
-    lines = (
-        f"{calibrated} ({{}} bits for 128).",
-        "With a calibrated range per column, the number is {} ({}).",
-        "With a range that covers every possible sum, it is {} ({}).",
-    )
     whole = {row["value"]: _cost(row) for row in _of("adc", "calibrated, 256 rows")}
-    kinds = ("calibrated", "per_column", "full")
-    full = f"With such a range, 8 bits and 256 rows change the perplexity by {eight}."
-    sentences = " ".join(line.format(*kept[kind]) for line, kind in zip(lines, kinds, strict=True))
+    names = {"calibrated": "a calibrated range", "per_column": "a calibrated range per column"}
+    names |= {"full": "a range that covers every possible sum"}
+    counted = "; ".join(f"{name}: {kept[kind][0]} ({kept[kind][1]})" for kind, name in names.items())
+    sentences = (
+        f"**Fewest ADC bits that cost less than {100 * CLOSE:.0f} % of perplexity with 256 active rows (with 128): "
+        f"{counted}.**"
+    )
+    full = f"A range that covers every sum changes the perplexity by {eight} with 8 bits and 256 rows."
     stock = (
         "With calibrated ranges, the 8 bits of PIM-LLM are more than the model needs. The stock 6 bits of MNSIM with "
         f"its stock cells and ideal wires change the perplexity by {_cost(six)}."
