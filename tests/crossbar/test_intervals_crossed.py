@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from crossbar.intervals import Interval, crossed_interval
+from tests.support.closeness import near
 from tests.support.counts import DEEP, scaled
 
 # Differences of five chips (rows) and twelve windows (columns).
@@ -45,14 +46,14 @@ def test_it_adds_the_squares_of_both_intervals_of_scipy() -> None:
         whole = stats.ttest_1samp(VALUES.mean(axis=axis), 0).confidence_interval(0.95)
         halves.append((whole.high - whole.low) / 2)
     half = math.hypot(*halves)
-    assert ends(found) == pytest.approx((VALUES.mean() - half, VALUES.mean() + half), rel=1e-9)
+    assert ends(found) == near((VALUES.mean() - half, VALUES.mean() + half), rel=1e-9)
 
 
 def test_its_errors_are_those_of_a_mixed_model_with_the_rest_once_more() -> None:
     """In a balanced design, REML has the variance (A + B - E) / (n m) of mean squares A, B, E; here it is (A + B)."""
     over_rows, over_columns = standard_errors(VALUES)
-    assert crossed_interval(VALUES.tolist()).mean == pytest.approx(REML_MEAN, rel=1e-6)
-    assert over_rows**2 + over_columns**2 - REML_REST / VALUES.size == pytest.approx(REML_ERROR**2, rel=1e-4)
+    assert crossed_interval(VALUES.tolist()).mean == near(REML_MEAN, rel=1e-6)
+    assert over_rows**2 + over_columns**2 - REML_REST / VALUES.size == near(REML_ERROR**2, rel=1e-4)
 
 
 def test_its_errors_lie_below_those_of_a_bootstrap_of_rows_and_columns() -> None:
@@ -65,7 +66,7 @@ def test_its_errors_lie_below_those_of_a_bootstrap_of_rows_and_columns() -> None
     over_rows, over_columns = standard_errors(VALUES)
     shrunk = (1 - 1 / rows), (1 - 1 / columns)
     expected = shrunk[0] * over_rows**2 + shrunk[1] * over_columns**2 + math.prod(shrunk) * REML_REST / VALUES.size
-    assert means.var() == pytest.approx(expected, rel=0.04)
+    assert means.var() == near(expected, rel=0.04)
     assert over_rows**2 + over_columns**2 < expected / min(shrunk)
 
 
@@ -93,7 +94,7 @@ def test_equal_rows_are_an_interval_over_columns() -> None:
     """Chips without random effects: the interval of one sample, by hand 2 -+ 4.3027 * 1 / sqrt(3)."""
     found = crossed_interval([[1.0, 2.0, 3.0]] * 4)
     assert found.mean == 2
-    assert ends(found) == pytest.approx((2 - 2.48414, 2 + 2.48414), abs=1e-4)
+    assert ends(found) == near((2 - 2.48414, 2 + 2.48414), rel=1e-5)
     assert crossed_interval([[0.5, 0.5], [0.5, 0.5]]) == Interval(0.5, 0.5, 0.5)
 
 

@@ -296,9 +296,9 @@ def test_each_printed_line_has_its_figure(study: AccuracyStudy) -> None:
         assert high is not None
         assert row == [
             point.value, four(each.perplexity.mean), f"{four(low)} to {four(high)} over chips",
-            four(each.exact_perplexity.mean), cost_text(each.perplexity_ratio), f"{each.agreement.mean:.1%}", f"{each.logit_snr_db.mean:.2f} dB",
-            f"{each.saturated:.3%}", f"{each.machine.tokens_per_s:,.4g}", f"{each.machine.tokens_per_j:,.4g}",
-            f"{each.machine.gops_per_w:,.4g}",
+            four(each.exact_perplexity.mean), cost_text(each.perplexity_ratio), f"{each.agreement.mean:.1%}",
+            f"{each.logit_snr_db.mean:.2f} dB", f"{each.saturated:.3%}", f"{each.machine.tokens_per_s:,.4g}",
+            f"{each.machine.tokens_per_j:,.4g}", f"{each.machine.gops_per_w:,.4g}",
         ]  # fmt: skip
 
 
