@@ -112,7 +112,7 @@ def about() -> str:
         f"{said}\n\n{len(old)} of the {len(_rows())} values, marked {EARLIER}, were computed earlier with {tokens:,} "
         f"characters and {chips} chips (exact perplexity {float(old[0]['exact_perplexity']):.3f}) and have no interval "
         f"over windows. No statement about {100 * CLOSE:.0f} % uses them. `python benchmarks/study_accuracy.py "
-        "--missing` replaces them."
+        "--missing` replaces them. Until then, both figures show the earlier values of all rows."
     )
 
 
