@@ -99,7 +99,7 @@ def print_perplexities() -> None:
     ideal = [*zero, f"{PAIR}.adc.range=full"]
     with (ROOT / "docs/reference/accuracy.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
-    print("\n| parameter | SNR by the closed form, dB | perplexity |")
+    print("\n| parameter | SNR by the closed form, dB | perplexity over that of the exact model |")
     print("| --- | ---: | ---: |")
     for group, line, value, settings in (
         ("variation", "normal", 0.1, [*NO_WIRES, *variation(0.1)]),
@@ -120,7 +120,8 @@ def print_perplexities() -> None:
             if each["group"] == group and each["line"].startswith(line) and float(each["value"]) == value
         ]
         estimate = estimate_snr(pair_of(config_of([*ideal, *settings])))
-        print(f"| {group} {value:g} | {estimate.snr_db:.1f} | {float(row['perplexity']):,.4g} |")
+        ratio = float(row["perplexity"]) / float(row["exact_perplexity"])
+        print(f"| {group} {value:g} | {estimate.snr_db:.1f} | {ratio:,.4g} |")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """Accuracy of the shipped 1-bit model on analog arrays, parameter by parameter; writes docs/reference/accuracy.csv.
 
-    python benchmarks/study_accuracy.py            # everything (about ten minutes on one core): CSV, figures, docs/
+    python benchmarks/study_accuracy.py            # everything (35 minutes on one core): CSV, figures, docs/
+    python benchmarks/study_accuracy.py --missing  # only rows of fewer tokens or chips; continues after an interruption
     python benchmarks/study_accuracy.py --only adc # evaluate one group again; the file keeps the other groups
     python benchmarks/study_accuracy.py --machine  # only speed and energy again (seconds); the file keeps the accuracy
     python benchmarks/study_accuracy.py --draw     # draw docs/images/accuracy-*.svg from the file
 
 docs/accuracy.md presents the results. Each group varies one parameter; the lines of a group differ in other settings.
+The file is written after each row.
 """
 
 from __future__ import annotations
@@ -16,26 +18,30 @@ import hashlib
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from crossbar.intervals import Interval  # noqa: E402
 from pimsim.config.loading import load_config  # noqa: E402
 from pimsim.config.schema import Config  # noqa: E402
 from pimsim.simulation import simulate  # noqa: E402
+from pimsim.studies.accuracy.accuracy_result import AccuracyResult  # noqa: E402
 from pimsim.studies.accuracy.evaluation import evaluate_accuracy, inputs_of, machine_figures, with_accuracy  # noqa: E402
+from pimsim.studies.accuracy.paired_ratio import cost_text, perplexity_of  # noqa: E402
 from pimsim.studies.accuracy.parameter_study import settings_of  # noqa: E402
 from workloads.shipped import network_folder  # noqa: E402
 
 FILE = ROOT / "docs" / "reference" / "accuracy.csv"
 IMAGES = ROOT / "docs" / "images"
 PAIR = "machine.crossbar.pair"
-TOKENS, CHIPS, SEED = 1024, 3, 0
+TOKENS, CHIPS, SEED = 16_384, 10, 0
 FIGURES = (
     *("perplexity", "perplexity_low", "perplexity_high", "exact_perplexity", "float_perplexity"),
+    *("perplexity_ratio", "perplexity_ratio_low", "perplexity_ratio_high"),
     *("next_token_agreement", "kl", "logit_snr_db", "adc_saturated", "tokens_per_s", "tokens_per_j", "gops_per_w"),
 )
 
@@ -103,8 +109,9 @@ def settings_for(parameter: str, value: float, config: Config) -> tuple[str, ...
     return tuple(pair(array=array))
 
 
-def evaluated(only: str | None) -> Iterator[dict[str, Any]]:
-    """Evaluate all values of all lines, or of one group, and yield one row for each."""
+def evaluated(only: str | None, missing: bool) -> Iterator[dict[str, Any]]:
+    """Evaluate all values of all lines, or some of them, and yield one row for each."""
+    known = {_key(row): row for row in read()} if missing else {}
     for group, line, parameter, values, base, settings in cases():
         if only not in (None, group):
             continue
@@ -112,19 +119,49 @@ def evaluated(only: str | None) -> Iterator[dict[str, Any]]:
         # Without noise and stuck cells, nothing is random, so one chip is enough.
         chips = 1 if group in ("wire", "size") or (group == "adc" and not line.startswith("stock")) else CHIPS
         for value in values:
-            start = time.perf_counter()
+            row: dict[str, Any] = {"group": group, "line": line, "parameter": parameter}
+            row |= {"value": f"{value:.10g}", "chips": chips}
+            old = known.get(_key(row))
+            if old and int(old["tokens"]) >= TOKENS and int(old["chips"]) >= chips:
+                continue
+            start, spent = time.perf_counter(), time.process_time()
             changed = load_config(config.model_dump(mode="json"), settings_for(parameter, value, config))
             result = evaluate_accuracy(changed, tokens=TOKENS, chips=chips, seed=SEED, threads=1)
             flat = result.flat()
-            row = {"group": group, "line": line, "parameter": parameter, "value": f"{value:.10g}", "chips": chips}
+            if chips == 1:
+                flat |= ratio_over_windows(changed, result).columns("perplexity_ratio")
             row |= {name: "" if flat[name] is None else f"{flat[name]:.6g}" for name in FIGURES}
             row["tokens"] = result.tokens
             row["opt_gops_per_w"] = _opt_gops_per_w(changed) if group == "adc" else ""
             row["last_residual_snr_db"] = f"{result.layers[-1].snr_db:.4g}"
-            seconds = time.perf_counter() - start
-            progress = f"{group:10} {line:40} {value:<12.6g} {row['perplexity']:>8}  {seconds:.1f} s"
-            print(progress, file=sys.stderr, flush=True)
+            seconds, spent = time.perf_counter() - start, time.process_time() - spent
+            cost = cost_text(Interval(*(float(row[f"perplexity_ratio{end}"]) for end in ("", "_low", "_high"))))
+            progress = f"{group:10} {line:40} {value:<12.6g} {row['perplexity']:>8}  {cost}"
+            print(f"{progress}  {seconds:.1f} s, {spent:.1f} s of processor time", file=sys.stderr, flush=True)
             yield row
+
+
+def ratio_over_windows(config: Config, result: AccuracyResult) -> Interval:
+    """Return the ratio of perplexities of one chip with an interval over windows, if all chips are equal.
+
+    Args:
+        config: Config of the result.
+        result: Result of one chip.
+
+    Returns:
+        Ratio and interval.
+
+    Raises:
+        ValueError: If a second chip differs in the first window of the text.
+    """
+    first, second = evaluate_accuracy(config, tokens=256, chips=2, seed=SEED, threads=1).chips
+    if first.window_nll != second.window_nll:
+        raise ValueError(f"the chips of {config.name} differ, so one is not enough")
+    return result.increase_over_text.mapped(perplexity_of)
+
+
+def _key(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    return row["group"], row["line"], row["value"]
 
 
 def resimulated() -> Iterator[dict[str, Any]]:
@@ -162,7 +199,8 @@ def write(rows: list[dict[str, Any]]) -> None:
     with FILE.open("w", encoding="utf-8", newline="") as file:
         file.write("# kjv-bitnet on analog arrays; by benchmarks/study_accuracy.py, explained in docs/accuracy.md.\n")
         file.write(f"# weights: {weights_digest()}\n")
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        columns = dict.fromkeys(name for row in rows for name in row)  # rows of an earlier version have fewer
+        writer = csv.DictWriter(file, list(columns), restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 
@@ -180,15 +218,18 @@ def draw() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=sorted({case[0] for case in cases()}))
+    parser.add_argument("--missing", action="store_true")
     parser.add_argument("--machine", action="store_true")
     parser.add_argument("--draw", action="store_true")
     options = parser.parse_args()
     if options.machine:
         write(list(resimulated()))
     elif not options.draw:
-        kept = [row for row in read() if row["group"] != options.only] if options.only and FILE.exists() else []
-        order = {case[0]: place for place, case in reversed(list(enumerate(cases())))}
-        write(sorted([*kept, *evaluated(options.only)], key=lambda row: order[row["group"]]))
+        order = [(case[0], case[1], f"{value:.10g}") for case in cases() for value in case[3]]
+        rows: dict[tuple[str, str, str], dict[str, Any]] = {_key(row): row for row in read()} if FILE.exists() else {}
+        for row in evaluated(options.only, options.missing):
+            rows[_key(row)] = row
+            write([rows[key] for key in order if key in rows])
     draw()
     subprocess.run([sys.executable, "-m", "tools.generate_docs"], cwd=ROOT, check=True)
 

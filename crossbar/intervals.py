@@ -1,4 +1,4 @@
-"""Confidence intervals of a mean with Student's t distribution."""
+"""Confidence intervals of a mean, over one sample or over two crossed samples, with Student's t distribution."""
 
 from __future__ import annotations
 
@@ -117,6 +117,50 @@ def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> In
     variance = math.fsum((value - mean) ** 2 for value in values) / (count - 1)
     half = t_quantile((1 + confidence) / 2, count - 1) * math.sqrt(variance / count)
     return Interval(mean, mean - half, mean + half, confidence)
+
+
+def crossed_interval(values: Sequence[Sequence[float]], confidence: float = CONFIDENCE) -> Interval:
+    """Compute the confidence interval of a mean for other rows and other columns, such as other chips and other texts.
+
+    Every row is measured at every column: value = mean + effect of the row + effect of the column + rest. The squares
+    of the half-widths over rows and over columns are added, as for the sum of two independent means. Both contain the
+    variance of the rest, which therefore counts twice: the interval is not narrower than its confidence needs.
+
+    Args:
+        values: the values by row and column; all rows have the same length.
+        confidence: confidence level.
+
+    Returns:
+        The interval; without bounds if there is one row or one column, or if a value is not finite.
+
+    Raises:
+        ValueError: If there are no values, or if rows have different lengths.
+
+    Reference:
+        docs/accuracy.md, eqs. (6) to (8).
+    """
+    if not values or not values[0] or any(len(row) != len(values[0]) for row in values):
+        raise ValueError("a crossed interval needs rows of equal length, with at least one value each")
+    rows, columns = len(values), len(values[0])
+    over_rows = mean_interval([sum_of(row) / columns for row in values], confidence)
+    over_columns = mean_interval([sum_of(column) / rows for column in zip(*values, strict=True)], confidence)
+    mean = over_rows.mean
+    if over_rows.half_width is None or over_columns.half_width is None:
+        return Interval(mean, None, None, confidence)
+    half = math.hypot(over_rows.half_width, over_columns.half_width)
+    return Interval(mean, mean - half, mean + half, confidence)
+
+
+def sum_of(values: Sequence[float]) -> float:
+    """Add values without rounding errors, or as floats if not all are finite: `math.fsum` refuses inf - inf.
+
+    Args:
+        values: the values.
+
+    Returns:
+        Their sum.
+    """
+    return math.fsum(values) if all(map(math.isfinite, values)) else sum(values)
 
 
 def t_quantile(probability: float, degrees: int) -> float:

@@ -136,6 +136,11 @@ IGNORED = (
         "accuracy/run/*",
     ),
     Ignored(r".*/next_token_agreement/high", "the interval of a fraction ends at 1", "accuracy/*"),
+    Ignored(
+        r".*/(perplexity_ratio|nll_increase_paired|costs_less_than_1_percent)(_low|_high)?(/.*)?",
+        "new figures: the cost of the arrays by paired differences",
+        "accuracy/*",
+    ),
     Ignored(r"/notes/note(/\d+|:type)", "a note says what a trace file does not contain", "trace/run/run.h5"),
     Ignored(r"/sweep/0", "the text of a sweep file names its base, and an array of any size"),
     Ignored(r".*/blind", "a new column: whether the value was withheld while the model was made", "reproduce/*"),

@@ -178,7 +178,9 @@ def accuracy_plots(study: AccuracyStudy) -> Plots:
         plots["accuracy-layers"] = partial(accuracy.layers, study)
     several = [name for name in study.parameters if len(study.of(name)) > 1]
     for name in several:
-        plots["accuracy-" + re.sub(r"[^\w-]+", "-", name)] = partial(accuracy.parameter, study, name)
+        file_name = re.sub(r"[^\w-]+", "-", name)
+        plots[f"accuracy-{file_name}"] = partial(accuracy.parameter, study, name)
+        plots[f"accuracy-cost-{file_name}"] = partial(accuracy.cost, study, name)
     if several:
         plots["accuracy-trade"] = partial(accuracy.trade, study)
     return plots

@@ -31,6 +31,7 @@ from pimsim.present.plots.style import (
     write_value,
 )
 from pimsim.studies.accuracy.accuracy_study import AccuracyPoint, AccuracyStudy
+from pimsim.studies.accuracy.paired_ratio import LIMIT
 from pimsim.studies.accuracy.parameter_study import axis_label, number
 
 COLOURS = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY_BLUE, BLACK, GREY)
@@ -82,6 +83,45 @@ def parameter(study: AccuracyStudy, name: str) -> Figure:
     axes.set_xlabel(axis_label(name))
     figure.legend(loc="outside lower right", ncols=2)
     headed(figure, f"{_title(study)}: perplexity, band over {_chips(points[0])}")
+    return figure
+
+
+def cost(study: AccuracyStudy, name: str) -> Figure:
+    """Plot what the arrays cost in perplexity over the values of a parameter, with intervals over chips and windows.
+
+    Args:
+        study: Accuracy study.
+        name: Name of the parameter.
+
+    Returns:
+        The figure.
+    """
+    points = study.of(name)
+    ratios = [point.result.perplexity_ratio for point in points]
+    positions = _positions(list(dict.fromkeys(point.value for point in points)))
+    xs = [positions[point.value] for point in points]
+    means, lows, highs = (
+        [100 * (value - 1) for value in values]
+        for values in zip(*((each.mean, *(each.ends or (each.mean, each.mean))) for each in ratios), strict=True)
+    )
+    figure = new_figure(COLUMN_IN, 2.6)
+    axes = figure.add_subplot()
+    below, above = ([abs(end - mean) for end, mean in zip(ends, means, strict=True)] for ends in (lows, highs))
+    axes.errorbar(
+        xs, means, yerr=(below, above), fmt="o", color=BLUE, markersize=3.5, markeredgecolor="black",
+        markeredgewidth=0.4, elinewidth=0.8, capsize=2, label="on the analog arrays",
+    )  # fmt: skip
+    axes.axhline(100 * LIMIT, color=BLACK, linewidth=0.8, linestyle="--", zorder=1.5, label=f"{100 * LIMIT:g} %")
+    # Linear up to a few times the limit, so that bounds below zero are shown too.
+    axes.set_yscale("symlog", linthresh=300 * LIMIT)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    if len(positions) <= _TICKS:
+        axes.set_xticks(list(positions.values()), [_tick_label(text) for text in positions])
+    axes.set_xlabel(axis_label(name))
+    axes.set_ylabel("increase of perplexity (%)")
+    light_grid(axes, "y")
+    figure.legend(loc="outside lower right", ncols=2)
+    headed(figure, f"{_title(study)}: cost of the arrays, bars over {_chips(points[0])} and windows of text")
     return figure
 
 

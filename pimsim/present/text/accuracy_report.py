@@ -18,6 +18,7 @@ from pimsim.present.text.run_report import print_notes
 from pimsim.present.text.tables import console, quantity, table
 from pimsim.studies.accuracy.accuracy_result import AccuracyResult
 from pimsim.studies.accuracy.accuracy_study import AccuracyStudy
+from pimsim.studies.accuracy.paired_ratio import cost_text, verdict
 
 LOUD_DB = 10.0
 """SNR of the logits below which the report names the command that shows the sources of the errors."""
@@ -112,6 +113,9 @@ def _headline(result: AccuracyResult) -> RichTable:
 def _facts(result: AccuracyResult) -> Iterator[tuple[str, str, str]]:
     yield "increase by the arrays", f"{result.increase.mean:+.4f} nats per token", _half(result.increase, "chips")
     yield "", "", _half(result.increase_over_text, "windows of text, averaged over chips")
+    ratio = result.perplexity_ratio
+    yield "cost in perplexity", cost_text(ratio), "against exact integers, same tokens; over chips and windows of text"
+    yield "", "", verdict(ratio)
     yield "next token", f"{result.agreement.mean:.1%} agreement", "with the most likely token of the exact model"
     yield "divergence", f"{result.kl.mean:.4g} nats per token", "Kullback-Leibler divergence from the exact model"
     yield "logits", _decibels(result.logit_snr_db.mean), "SNR with respect to the exact model"
@@ -150,9 +154,9 @@ def _projections(result: AccuracyResult) -> RichTable:
 
 def _by_value(study: AccuracyStudy, parameter: str) -> RichTable:
     shown = table(
-        "value", "perplexity", "interval", "exact", "agreement", "logit SNR", "saturated", "tokens/s", "tokens/J",
-        "GOPS/W",
-        numeric=(0, 1, 3, 4, 5, 6, 7, 8, 9),
+        "value", "perplexity", "interval", "exact", "cost", "agreement", "logit SNR", "saturated", "tokens/s",
+        "tokens/J", "GOPS/W",
+        numeric=(0, 1, 3, 4, 5, 6, 7, 8, 9, 10),
     )  # fmt: skip
     for point in study.of(parameter):
         result, machine = point.result, point.result.machine
@@ -161,6 +165,7 @@ def _by_value(study: AccuracyStudy, parameter: str) -> RichTable:
             _number(result.perplexity.mean),
             _ends(result.perplexity, "chips"),
             _number(result.exact_perplexity.mean),
+            cost_text(result.perplexity_ratio),
             f"{result.agreement.mean:.1%}",
             _decibels(result.logit_snr_db.mean),
             f"{result.saturated:.3%}",

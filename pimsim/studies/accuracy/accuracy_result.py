@@ -22,6 +22,7 @@ from pimsim.studies.accuracy.accuracy_records import (
     SiteErrors,
     WindowAccuracy,
 )
+from pimsim.studies.accuracy.paired_ratio import cost_text, costs_less, paired_increase, perplexity_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +34,8 @@ class AccuracyResult(HeadlineRepr):
 
     Confidence intervals are 95 %, by Student's t. Those of the float and the exact model are over windows, that is, for
     another choice of text. Those of the arrays are over chips, on this text. The increase of the likelihood that the
-    arrays cause has both: `increase` over chips, `increase_over_text` over windows.
+    arrays cause has both: `increase` over chips, `increase_over_text` over windows, and `paired_increase` over both at
+    once. `perplexity_ratio` follows from the last one and carries statements about what the arrays cost.
 
     Attributes:
         config: Evaluated config.
@@ -114,6 +116,25 @@ class AccuracyResult(HeadlineRepr):
             added.append(mean - window.exact_nll)
         return self._over_windows(added)
 
+    @cached_property
+    def paired_increase(self) -> Interval:
+        """Increase of the negative log likelihood by the arrays, nats per token; interval over chips and windows."""
+        return paired_increase(
+            [chip.window_nll for chip in self.chips],
+            [window.exact_nll for window in self.windows],
+            [window.tokens for window in self.windows],
+        )
+
+    @cached_property
+    def perplexity_ratio(self) -> Interval:
+        """Perplexity per token through the arrays over that of the exact model; interval over chips and windows."""
+        return self.paired_increase.mapped(perplexity_of)
+
+    @property
+    def costs_less_than_1_percent(self) -> bool | None:
+        """Whether the whole interval of `perplexity_ratio` is below 1.01; None if there is no interval."""
+        return costs_less(self.perplexity_ratio, 0.01)
+
     def _over_windows(self, nats: list[float]) -> Interval:
         """Return the mean per token with its confidence interval over windows.
 
@@ -129,17 +150,17 @@ class AccuracyResult(HeadlineRepr):
     @cached_property
     def float_perplexity(self) -> Interval:
         """Perplexity per token of the float model."""
-        return self.float_nll.mapped(_exp)
+        return self.float_nll.mapped(perplexity_of)
 
     @cached_property
     def exact_perplexity(self) -> Interval:
         """Perplexity per token of the exact 1-bit model."""
-        return self.exact_nll.mapped(_exp)
+        return self.exact_nll.mapped(perplexity_of)
 
     @cached_property
     def perplexity(self) -> Interval:
         """Perplexity per token through the arrays."""
-        return self.nll.mapped(_exp)
+        return self.nll.mapped(perplexity_of)
 
     def per_character(self, nats_per_token: Interval) -> Interval:
         """Convert a likelihood per token into a perplexity per character.
@@ -153,7 +174,7 @@ class AccuracyResult(HeadlineRepr):
         Reference:
             docs/accuracy.md, eq. (2).
         """
-        return nats_per_token.mapped(lambda nats: _exp(nats * self.tokens / self.characters))
+        return nats_per_token.mapped(lambda nats: perplexity_of(nats * self.tokens / self.characters))
 
     @cached_property
     def agreement(self) -> Interval:
@@ -187,6 +208,7 @@ class AccuracyResult(HeadlineRepr):
         yield Figure("predicted tokens", self.tokens, brief=False)
         yield Figure("perplexity on the arrays", self.perplexity.mean, "per token")
         yield Figure("perplexity of the exact model", self.exact_perplexity.mean, "per token")
+        yield Figure("cost of the arrays", cost_text(self.perplexity_ratio), brief=False)
         yield Figure("next-token agreement", 100 * self.agreement.mean, "%", brief=False)
         yield Figure("SNR of the logits", self.logit_snr_db.mean, "dB", brief=False)
         yield Figure("throughput", self.machine.tokens_per_s, "tokens/s")
@@ -210,6 +232,8 @@ class AccuracyResult(HeadlineRepr):
             "nll": self.nll,
             "nll_increase": self.increase,
             "nll_increase_over_text": self.increase_over_text,
+            "nll_increase_paired": self.paired_increase,
+            "perplexity_ratio": self.perplexity_ratio,
             "next_token_agreement": self.agreement,
             "kl": self.kl,
             "logit_snr_db": self.logit_snr_db,
@@ -225,6 +249,7 @@ class AccuracyResult(HeadlineRepr):
             "tokens": self.tokens,
             "characters": self.characters,
             **{name: asdict(interval) for name, interval in intervals.items()},
+            "costs_less_than_1_percent": self.costs_less_than_1_percent,
             "adc_saturated": self.saturated,
             "write_energy_j": math.fsum(chip.write_energy_j for chip in self.chips) / len(self.chips),
             **asdict(self.machine),
@@ -274,7 +299,10 @@ class AccuracyResult(HeadlineRepr):
             nats = math.fsum(chip.window_nll)
             row = {name: value for name, value in asdict(chip).items() if name != "window_nll"}
             per_token, per_character = nats / self.tokens, nats / self.characters
-            perplexities = {"perplexity": _exp(per_token), "perplexity_per_character": _exp(per_character)}
+            perplexities = {
+                "perplexity": perplexity_of(per_token),
+                "perplexity_per_character": perplexity_of(per_character),
+            }
             rows.append({"chip": len(rows), "seed": row.pop("seed"), "nll": per_token, **perplexities, **row})
         return rows
 
@@ -290,7 +318,3 @@ class AccuracyResult(HeadlineRepr):
         import pandas as pd
 
         return pd.DataFrame(self.chip_rows())
-
-
-def _exp(nats: float) -> float:
-    return math.exp(nats) if nats < 709 else math.inf

@@ -28,6 +28,7 @@ from pimsim.studies.accuracy.accuracy_study import AccuracyPoint, AccuracyStudy
 
 SUMMARY = (
     *("perplexity", "perplexity_low", "perplexity_high", "exact_perplexity", "float_perplexity"),
+    *("perplexity_ratio", "perplexity_ratio_low", "perplexity_ratio_high"),
     *("perplexity_per_character", "next_token_agreement", "kl", "logit_snr_db", "adc_saturated"),
 )
 """Columns of `summary`; figures that follow from the records."""

@@ -7,7 +7,7 @@ import io
 import json
 import math
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from pimsim.present.plots import accuracy_plots, rendered
 from pimsim.present.text.accuracy_report import print_accuracy
 from pimsim.studies.accuracy.accuracy_store import read_accuracy, write_accuracy
 from pimsim.studies.accuracy.accuracy_study import AccuracyStudy
+from pimsim.studies.accuracy.paired_ratio import cost_text, verdict
 from pimsim.studies.accuracy.parameter_study import AccuracyInterrupted
 from pimsim.studies.sweep.measure.accuracy_metrics import _file_digest
 from pimsim.studies.sweep.measure.metrics import METRICS
@@ -76,7 +77,7 @@ def test_it_prints_writes_and_draws(folder: Path, study: AccuracyStudy, tmp_path
     rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
     assert [float(row["perplexity"]) for row in rows] == [point.result.perplexity.mean for point in study.points]
     drawn = accuracy_plots(study)
-    names = ("accuracy-layers", "accuracy-adc-bits", "accuracy-trade")
+    names = ("accuracy-layers", "accuracy-adc-bits", "accuracy-cost-adc-bits", "accuracy-trade")
     assert {path.name for path in plots.iterdir()} == {f"{name}.{end}" for name in names for end in ("png", "svg")}
     for suffix, data in rendered(drawn["accuracy-adc-bits"]).items():
         assert (plots / f"accuracy-adc-bits.{suffix}").read_bytes() == data
@@ -176,6 +177,8 @@ def test_metrics_of_a_sweep(folder: Path, tmp_path: Path) -> None:
     assert METRICS["perplexity_per_character"].of(result) == near(per_character, rel=1e-12)
     assert METRICS["next_token_agreement"].of(result) == near(study.agreement.mean, rel=1e-12)
     assert METRICS["perplexity_low"].of(result) == near(study.perplexity.low, rel=1e-12)
+    for end, value in zip(("", "_low", "_high"), asdict(study.perplexity_ratio).values(), strict=False):
+        assert METRICS[f"perplexity_ratio{end}"].of(result) == near(value, rel=1e-12)
     assert METRICS["next_token_agreement_high"].of(result) == near(study.agreement.high, rel=1e-12)
     none = simulate(load_config("tpu-llm", ["machine.crossbar=null", "machine.mesh=null", f"workload.model={folder}"]))
     assert METRICS["perplexity"].of(none) is None
@@ -263,6 +266,8 @@ def test_each_printed_line_has_its_figure(study: AccuracyStudy) -> None:
     by_label = {line[0]: line[1:] for line in lines if len(line) > 1}
     machine = base.machine
     assert by_label["increase by the arrays"][0] == f"{base.increase.mean:+.4f} nats per token"
+    assert by_label["cost in perplexity"][0] == cost_text(base.perplexity_ratio)
+    assert [verdict(base.perplexity_ratio)] in [[line.strip()] for line in shown.splitlines()]
     assert by_label["next token"][0] == f"{base.agreement.mean:.1%} agreement"
     assert by_label["divergence"][0] == f"{base.kl.mean:.4g} nats per token"
     assert by_label["logits"][0] == f"{base.logit_snr_db.mean:.2f} dB"
@@ -291,9 +296,9 @@ def test_each_printed_line_has_its_figure(study: AccuracyStudy) -> None:
         assert high is not None
         assert row == [
             point.value, four(each.perplexity.mean), f"{four(low)} to {four(high)} over chips",
-            four(each.exact_perplexity.mean), f"{each.agreement.mean:.1%}", f"{each.logit_snr_db.mean:.2f} dB",
-            f"{each.saturated:.3%}", f"{each.machine.tokens_per_s:,.4g}", f"{each.machine.tokens_per_j:,.4g}",
-            f"{each.machine.gops_per_w:,.4g}",
+            four(each.exact_perplexity.mean), cost_text(each.perplexity_ratio), f"{each.agreement.mean:.1%}",
+            f"{each.logit_snr_db.mean:.2f} dB", f"{each.saturated:.3%}", f"{each.machine.tokens_per_s:,.4g}",
+            f"{each.machine.tokens_per_j:,.4g}", f"{each.machine.gops_per_w:,.4g}",
         ]  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from workloads.models import ModelSpec
 from workloads.shipped import network_folder
 from workloads.workload_errors import WorkloadError
 
-MODEL_FIGURES = ("perplexity", "perplexity_per_character", "next_token_agreement")
+MODEL_FIGURES = ("perplexity", "perplexity_per_character", "next_token_agreement", "perplexity_ratio")
 MODEL_METRICS = tuple(f"{name}{end}" for name in MODEL_FIGURES for end in ("", "_low", "_high"))
 _CACHE_SIZE = 4096
 
@@ -33,17 +33,19 @@ _CACHE_SIZE = 4096
 class ModelAccuracy:
     """Accuracy of a trained model: means over chips with their 95 % confidence intervals, as `AccuracyResult` has them.
 
-    The ends of an interval are unknown if only one chip was evaluated.
+    The ends of an interval are unknown if only one chip was evaluated; those of the ratio also with one window.
 
     Attributes:
         perplexity: Perplexity per token.
         perplexity_per_character: Perplexity per character of the text.
         next_token_agreement: Fraction of positions whose likeliest token is that of the exact model.
+        perplexity_ratio: Perplexity over that of the exact model, from paired differences; over chips and windows.
     """
 
     perplexity: Interval
     perplexity_per_character: Interval
     next_token_agreement: Interval
+    perplexity_ratio: Interval
 
 
 def model_accuracy(result: RunResult) -> ModelAccuracy | None:
@@ -128,6 +130,7 @@ def _accuracy(key: _Key) -> ModelAccuracy:
         tile_sums_of,
         weights_by_role,
     )
+    from pimsim.studies.accuracy.paired_ratio import paired_increase, perplexity_of
 
     crossbar = key.config.machine.crossbar
     assert crossbar is not None
@@ -138,18 +141,16 @@ def _accuracy(key: _Key) -> ModelAccuracy:
     runs = [
         run_chip(reference, crossbar.pair, seed, 1, lambda: None, sums, weights_of) for seed in seeds_of(key.config, 0)
     ]
-    tokens = sum(window.length for window in reference.windows)
+    lengths = [window.length for window in reference.windows]
+    tokens = sum(lengths)
     characters = sum(map(reference.characters, reference.windows))
     nats = mean_interval([math.fsum(run.nll) / tokens for run in runs]).limited(0.0)
     return ModelAccuracy(
-        perplexity=nats.mapped(_exp),
-        perplexity_per_character=nats.mapped(lambda value: _exp(value * tokens / characters)),
+        perplexity=nats.mapped(perplexity_of),
+        perplexity_per_character=nats.mapped(lambda value: perplexity_of(value * tokens / characters)),
         next_token_agreement=mean_interval([run.logits.agreement for run in runs]).limited(0.0, 1.0),
+        perplexity_ratio=paired_increase([run.nll for run in runs], reference.exact_nll, lengths).mapped(perplexity_of),
     )
-
-
-def _exp(nats: float) -> float:
-    return math.exp(nats) if nats < 709 else math.inf
 
 
 def files_digest(config: Config) -> bytes:

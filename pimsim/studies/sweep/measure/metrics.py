@@ -242,18 +242,19 @@ def _arrays() -> Iterable[Metric]:
     )
 
 
-def _of_model(name: str, better: Direction, description: str) -> Iterable[Metric]:
+def _of_model(name: str, better: Direction, description: str, over: str = "chips") -> Iterable[Metric]:
     """Create the metric of an accuracy figure, and those of the ends of its confidence interval.
 
     Args:
         name: Attribute of `ModelAccuracy`.
         better: Better direction.
         description: A few words about the metric.
+        over: What the interval is over.
 
     Yields:
         The metrics NAME, NAME_low and NAME_high.
     """
-    whole = "95 % confidence interval over chips"
+    whole = f"95 % confidence interval over {over}"
     for ending, part, text in (
         ("", "mean", description),
         ("_low", "low", f"lower end of the {whole} of {name}"),
@@ -285,6 +286,8 @@ def _model() -> Iterable[Metric]:
     yield from _of_model(
         "next_token_agreement", "higher", "fraction of its likeliest tokens that the exact model agrees with"
     )
+    ratio = f"perplexity of {text} over that of the exact model, same tokens"
+    yield from _of_model("perplexity_ratio", "lower", ratio, "chips and windows of text")
 
 
 def _spilled() -> Iterable[Metric]:

@@ -46,6 +46,17 @@ def test_plots_show_the_values_of_the_study(study: AccuracyStudy) -> None:
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["4", "8"]
     assert legend_of(drawn["accuracy-adc-bits"]) == ["on the analog arrays", "exact integers"]
 
+    (axes,) = drawn["accuracy-cost-adc-bits"].axes
+    ratios = [each.perplexity_ratio for each in (four, eight)]
+    (bars,) = axes.containers
+    marks, _, (segments,) = bars.lines
+    assert list(marks.get_ydata()) == near([100 * (each.mean - 1) for each in ratios], rel=1e-12)
+    for segment, x, ratio in zip(segments.get_segments(), (4, 8), ratios, strict=True):
+        assert ratio.ends is not None
+        assert segment.tolist() == [near([x, 100 * (end - 1)], rel=1e-9) for end in ratio.ends]
+    assert list(axes.lines[-1].get_ydata()) == [1, 1]
+    assert axes.get_ylabel() == "increase of perplexity (%)"
+
     (axes,) = drawn["accuracy-trade"].axes
     (marks,) = axes.collections
     expected = [[each.machine.gops_per_w, each.perplexity.mean] for each in (four, eight)]
