@@ -6,7 +6,7 @@ Arrays are float32 unless stated otherwise. This module knows neither hardware n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -324,7 +324,7 @@ class Network:
     details: NetworkDetails
     embedding: Float
     positions: Float | None
-    layers: tuple[LayerWeights, ...]
+    layers: Sequence[LayerWeights]
     final_norm: NormWeights
     lm_head: Float
 
