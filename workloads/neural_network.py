@@ -318,6 +318,7 @@ class Network:
         layers: Layers in order.
         final_norm: Norm before the LM head.
         lm_head: [vocab, d_model] float32; the same array as `embedding` if the two are tied.
+        first_layer: Number of the first of `layers`, if they are a part of those of the model.
     """
 
     spec: ModelSpec
@@ -327,6 +328,7 @@ class Network:
     layers: Sequence[LayerWeights]
     final_norm: NormWeights
     lm_head: Float
+    first_layer: int = 0
 
     @property
     def is_one_bit(self) -> bool:
