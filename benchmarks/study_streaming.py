@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ CONFIG: dict[str, Any] = {
 """Shape of microsoft/bitnet-b1.58-2B-4T (its config.json)."""
 ALL_LAYERS = 30
 LETTERS = string.ascii_letters + string.digits + " .,;"
+PART = 4096
+"""Rows of a matrix that are written at once."""
 PAIR = "machine.crossbar.pair"
 
 
@@ -82,7 +85,9 @@ def write_model(folder: Path, layers: int) -> None:
     with (folder / "model.safetensors").open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for name, (dtype, shape) in tensors.items():
-            file.write(_values(rng, name, dtype, shape))
+            # In parts: Linux counts the largest memory of this process as that of the processes it starts.
+            for first in range(0, shape[0], PART):
+                file.write(_values(rng, name, dtype, (min(PART, shape[0] - first), *shape[1:])))
 
 
 def _values(rng: np.random.Generator, name: str, dtype: str, shape: tuple[int, ...]) -> bytes:
@@ -116,31 +121,60 @@ def command(model: Path, state: Path, tokens: int, threads: int) -> list[str]:
     return [*words, *(word for each in own for word in ("--set", each))]
 
 
-def run(words: list[str], kill_after: int | None) -> tuple[float, float, float, str]:
+def processor_s(pid: int) -> float:
+    """Return the processor time of a process so far, seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Finished:
+    """A process that has ended.
+
+    Attributes:
+        wall_s: Wall time, seconds.
+        processor_s: Processor time of all threads, seconds.
+        memory_gib: Largest resident memory, GiB.
+        out: Standard output.
+        at_layers: Processor time when a layer was finished, seconds, in order.
+    """
+
+    wall_s: float
+    processor_s: float
+    memory_gib: float
+    out: str
+    at_layers: list[float]
+
+
+def run(words: list[str], kill_after: int | None) -> Finished:
     """Run a command, and kill it when it has said that a layer is finished.
 
     Returns:
-        Wall time and processor time in seconds, largest resident memory in GiB, and standard output.
+        What it took.
     """
-    started = time.perf_counter()
+    started, at_layers = time.perf_counter(), []
     with tempfile.TemporaryFile("w+") as out:
         process = subprocess.Popen(words, stdout=out, stderr=subprocess.PIPE, text=True)
         assert process.stderr is not None
         for line in process.stderr:
-            print(f"  {time.perf_counter() - started:6.0f} s  {line.rstrip()}", flush=True)
+            used = processor_s(process.pid)
+            print(f"  {time.perf_counter() - started:6.0f} s, processor {used:4.0f} s  {line.rstrip()}", flush=True)
+            if "finished" in line:
+                at_layers.append(used)
             if kill_after is not None and f" {kill_after} of " in line and "finished;" in line:
                 process.send_signal(signal.SIGKILL)
                 break
         _, _, usage = os.wait4(process.pid, 0)
         out.seek(0)
         text = out.read()
-    return time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20, text
+    used = usage.ru_utime + usage.ru_stime
+    return Finished(time.perf_counter() - started, used, usage.ru_maxrss / 2**20, text, at_layers)
 
 
 def main() -> None:
     """Write the model, evaluate it with an end by SIGKILL and a second start, and print times and memory."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--layers", type=int, default=ALL_LAYERS)
+    parser.add_argument("--layers", type=int, default=ALL_LAYERS, help="at least 2")
     parser.add_argument("--tokens", type=int, default=512)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--folder", type=Path, default=None, help="folder for the model; default: a temporary one")
@@ -149,17 +183,22 @@ def main() -> None:
         model = given.folder or Path(temporary) / "model"
         if not (model / "model.safetensors").exists():
             write_model(model, given.layers)
-        state = Path(temporary) / "state"
-        words = command(model, state, given.tokens, given.threads)
-        rows = []
-        for name, kill_after in (("until SIGKILL after layer 1", 1), ("continued to the end", None)):
-            wall, processor, memory, text = run(words, kill_after)
-            rows.append((name, f"{wall:.0f}", f"{processor:.0f}", f"{memory:.2f}"))
-        result = json.loads(text)
+        words = command(model, Path(temporary) / "state", given.tokens, given.threads)
+        killed, continued = run(words, 1), run(words, None)
     print_circumstances("numpy", "numba")
     print(f"{given.layers} of {ALL_LAYERS} layers, {given.tokens} tokens, {given.threads} threads")
-    print_table(("process", "wall s", "processor s", "peak GiB"), rows)
-    print(f"\nperplexity: exact {result['exact_perplexity']}, arrays {result['perplexity']}")
+    rows = [("until SIGKILL after layer 1", killed), ("continued to the end", continued)]
+    print_table(
+        ("process", "wall s", "processor s", "peak GiB"),
+        [(name, f"{e.wall_s:.0f}", f"{e.processor_s:.0f}", f"{e.memory_gib:.2f}") for name, e in rows],
+    )
+    layer_s = (continued.at_layers[-1] - continued.at_layers[0]) / (given.layers - 1)
+    rest_s = continued.processor_s - (given.layers - 1) * layer_s
+    whole_s = rest_s + ALL_LAYERS * layer_s
+    print(f"\na layer: {layer_s:.1f} s of processor time; start and LM head: {rest_s:.1f} s")
+    print(f"{ALL_LAYERS} layers in one process: {whole_s:.0f} s of processor time")
+    summary = json.loads(continued.out)["summary"]
+    print(f"perplexity: exact {summary['exact_perplexity']}, arrays {summary['perplexity']}")
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ def load_network(
     """
     reader = open_network(folder, weights=weights, bits=bits)
     network = reader.network()  # before the warnings, which say how much rounding has lost
-    return LoadedNetwork(network, reader.all_warnings(), reader.files(), reader.is_trained)
+    return LoadedNetwork(network, (*reader.config.warnings, *reader.warnings()), reader.files(), reader.is_trained)
 
 
 def open_network(

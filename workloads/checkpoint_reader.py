@@ -138,7 +138,11 @@ class NetworkReader:
             yield unused_tensors(unused, self.config.file.model_type)
 
     def network(self) -> Network:
-        """Return the network after reading all its tensors."""
+        """Read all tensors.
+
+        Returns:
+            The network.
+        """
         names, spec = self.names, self.spec
         embedding = self._float(self._name(names.embedding))
         return Network(
@@ -152,20 +156,28 @@ class NetworkReader:
         )
 
     def files(self) -> tuple[Path, ...]:
-        """Return the files that are read: the config, then the weights."""
+        """List the files that are read.
+
+        Returns:
+            The config, then the weights.
+        """
         found = {self.config.file.file: None} | {tensor.file: None for tensor in self.tensors.values()}
         return tuple(found)
 
-    def all_warnings(self) -> tuple[str, ...]:
-        """Return the warnings about the config and, once all weights have been read, about these."""
-        return (*self.config.warnings, *self.warnings())
-
     def positions(self) -> Float | None:
-        """Return the learned position embedding, [positions, d_model] float32, or None."""
+        """Read the learned position embedding.
+
+        Returns:
+            [positions, d_model] float32, or None.
+        """
         return self._float(self._name(self.names.positions)) if self.names.positions else None
 
     def final_norm(self) -> NormWeights:
-        """Return the norm before the LM head."""
+        """Read the norm before the LM head.
+
+        Returns:
+            Its weights.
+        """
         return self._norm(self.names.final_norm)
 
     def embedding_rows(self, rows: int) -> Iterator[Float]:

@@ -135,4 +135,4 @@ def stream_network(
         final_norm=reader.final_norm(),
         lm_head=np.zeros((1, spec.d_model), np.float32),
     )
-    return StreamedNetwork(network, reader, reader.all_warnings(), reader.is_trained, largest)
+    return StreamedNetwork(network, reader, (*reader.config.warnings, *reader.warnings()), reader.is_trained, largest)

@@ -30,6 +30,15 @@ BosOption = Annotated[
     ),
 ]
 
+StreamOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Evaluate layer by layer, in the memory of one layer, and keep the state in FOLDER: the same command "
+        "continues after an interruption. The result is the same.",
+    ),
+]
+
 _OF_A_NEW_STUDY = (
     "overrides",
     "model",
@@ -93,14 +102,7 @@ def accuracy(
         int | None,
         typer.Option(min=1, max=1024, metavar="N", help="Threads of the array kernels; default: one per core."),
     ] = None,
-    stream: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="Evaluate layer by layer, in the memory of one layer, and keep the state in FOLDER: the same command "
-            "continues after an interruption. The result is the same.",
-        ),
-    ] = None,
+    stream: StreamOption = None,
     json: JsonOption = False,
     csv: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write one row per chip, or with --vary one row per value.")
@@ -119,12 +121,7 @@ def accuracy(
     varied = [_values(each) for each in vary or []]
     settings = settings_of(overrides, **{name: (f"accuracy.{name}", value) for name, value in own.items()})
     loaded = load(config, settings, command="accuracy")
-    if stream is not None and varied:
-        refuse("--stream evaluates one config: run it once for each value, with --set and a folder each, not --vary")
-    if stream is None:
-        study, interruption = _evaluated(loaded, varied, seed, threads)
-    else:
-        study, interruption = _streamed(loaded, seed, threads, stream), ""
+    study, interruption = _evaluated(loaded, varied, seed, threads, stream)
     if bos and not _adds_bos(loaded, streamed=stream is not None):
         typer.echo("note: --bos changes nothing: the tokenizer of this model adds no token before a text", err=True)
     if out is not None:
@@ -182,7 +179,7 @@ def _values(text: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _evaluated(
-    config: Config, varied: Sequence[tuple[str, tuple[str, ...]]], seed: int, threads: int | None
+    config: Config, varied: Sequence[tuple[str, tuple[str, ...]]], seed: int, threads: int | None, stream: Path | None
 ) -> tuple[AccuracyStudy, str]:
     """Evaluate the config and its variants.
 
@@ -191,10 +188,17 @@ def _evaluated(
         varied: Key and values of each parameter that is varied.
         seed: Seed of all random numbers.
         threads: Threads of the array kernels; None means one per core.
+        stream: Folder for the state of an evaluation layer by layer; None means that the whole model is in memory.
 
     Returns:
         The study, and a message about its interruption; the message is empty if the study is complete.
     """
+    if stream is not None:
+        if varied:
+            refuse(
+                "--stream evaluates one config: run it once for each value, with --set and a folder each, not --vary"
+            )
+        return _streamed(config, seed, threads, stream), ""
     from pimsim.cli.kernel_compiling import kernels_of
     from pimsim.present.text.tables import progress_bar
     from pimsim.studies.accuracy.parameter_study import AccuracyInterrupted, vary_accuracy

@@ -245,7 +245,8 @@ def _check_size(windows: tuple[Window, ...], vocab: int) -> None:
     if tokens * vocab > MAX_LOGITS:
         most = MAX_LOGITS // vocab
         raise WorkloadInputError(
-            f"accuracy.tokens: {tokens} tokens with a vocabulary of {vocab} are too many; at most {most} are possible"
+            f"accuracy.tokens: {tokens} tokens with a vocabulary of {vocab} are too many; at most {most} are possible "
+            "without --stream"
         )
 
 

@@ -102,7 +102,15 @@ class Stream:
     texts: NDArray[np.int64]
 
     def read(self, state: StreamState, window: int) -> Floats:
-        """Return the residual stream of a window, [tokens, d_model] float32."""
+        """Read the residual stream of a window.
+
+        Args:
+            state: State with the file.
+            window: Number of the window, from 0.
+
+        Returns:
+            [tokens, d_model] float32.
+        """
         tokens = self.texts.shape[1]
         return state.read(self.row + window * tokens, tokens)
 
