@@ -54,7 +54,13 @@ def write_model(folder: Path, layers: int) -> None:
     vocabulary = {"\ufffd": 0} | {letter: place + 1 for place, letter in enumerate(LETTERS)}
     splitter = {"type": "Split", "pattern": {"Regex": "[\\s\\S]"}, "behavior": "Isolated", "invert": False}
     model = {"type": "WordLevel", "vocab": vocabulary, "unk_token": "\ufffd"}
-    tokenizer = {"version": "1.0", "added_tokens": [], "normalizer": None, "pre_tokenizer": splitter, "model": model}
+    tokenizer: dict[str, Any] = {
+        "version": "1.0",
+        "added_tokens": [],
+        "normalizer": None,
+        "pre_tokenizer": splitter,
+        "model": model,
+    }
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
     (folder / "text.txt").write_text("".join(random.Random(1).choices(LETTERS, k=600)), encoding="utf-8")
     d, wide, small = CONFIG["hidden_size"], CONFIG["intermediate_size"], 128 * CONFIG["num_key_value_heads"]
@@ -98,7 +104,8 @@ def _values(rng: np.random.Generator, name: str, dtype: str, shape: tuple[int, .
         values = rng.standard_normal(shape, np.float32) * np.float32(0.02)
     else:
         values = np.ones(shape, np.float32)
-    return (values.view(np.uint32) >> 16).astype(np.uint16).tobytes()
+    halves: bytes = (values.view(np.uint32) >> 16).astype(np.uint16).tobytes()
+    return halves
 
 
 def command(model: Path, state: Path, tokens: int, threads: int) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,7 @@ def with_consmax(folder: Path) -> Path:
 
 
 HITTERS = "workload.kv={keep: heavy_hitters, budget: 10, recent: 4}"
-FAMILIES = {
+FAMILIES: dict[str, tuple[Callable[[Path], Path], list[str]]] = {
     "bitnet_packed": (tiny_model, [*NO_WIRES[:1], EXACT_SOFTMAX]),  # calibrated ADCs, narrow sums of tiles
     "gpt2": (lambda folder: tiny_model(folder, "gpt2"), [*NO_WIRES[:1], EXACT_SOFTMAX]),  # another float model
     "opt": (lambda folder: tiny_model(folder, "opt"), [*NO_WIRES, f"{PAIR}.adc.range=full"]),  # without calibration
