@@ -89,6 +89,26 @@ class GgufTensor:
             flat[first : first + part.size] = part.reshape(-1)
         return self._ordered(floats)
 
+    def read_rows(self, first: int, last: int) -> Float:
+        """Read some rows of a matrix as floats.
+
+        Args:
+            first: Number of the first row.
+            last: Number of the row after the last one.
+
+        Returns:
+            These rows of what `read` returns.
+
+        Raises:
+            CheckpointError: As for `read`.
+        """
+        if self.heads or self.dtype == I2_S or self.dtype not in AS_FLOATS:  # rows do not lie beside each other
+            return self.read()[first:last]
+        block = self.info.type
+        per_row = self.shape[-1] // block.elements
+        raw = self._bytes(first * per_row * block.size, (last - first) * per_row * block.size)
+        return self._finite(raw.reshape(last - first, per_row, block.size)).reshape(last - first, -1)
+
     def blocks(self) -> Blocks:
         """Read codes and scales of a matrix.
 
@@ -144,11 +164,14 @@ class GgufTensor:
             yield 0, self._in_file_order().floats()
             return
         for first, raw in self._raw_parts():
-            with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found below
-                part = self._decoded(raw)
-            if not np.isfinite(part).all():
-                raise self.error("contains a number that is not finite in float32")
-            yield first, part
+            yield first, self._finite(raw)
+
+    def _finite(self, raw: NDArray[np.uint8]) -> Float:
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found below
+            part = self._decoded(raw)
+        if not np.isfinite(part).all():
+            raise self.error("contains a number that is not finite in float32")
+        return part
 
     def _in_file_order(self) -> Blocks:
         """Return the result of `blocks` with the rows in the order of the file."""

@@ -6,7 +6,7 @@ Arrays are float32 unless stated otherwise. This module knows neither hardware n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -318,15 +318,17 @@ class Network:
         layers: Layers in order.
         final_norm: Norm before the LM head.
         lm_head: [vocab, d_model] float32; the same array as `embedding` if the two are tied.
+        first_layer: Number of the first of `layers`, if they are a part of those of the model.
     """
 
     spec: ModelSpec
     details: NetworkDetails
     embedding: Float
     positions: Float | None
-    layers: tuple[LayerWeights, ...]
+    layers: Sequence[LayerWeights]
     final_norm: NormWeights
     lm_head: Float
+    first_layer: int = 0
 
     @property
     def is_one_bit(self) -> bool:

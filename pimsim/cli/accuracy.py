@@ -30,6 +30,15 @@ BosOption = Annotated[
     ),
 ]
 
+StreamOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Evaluate layer by layer, in the memory of one layer, and keep the state in FOLDER: the same command "
+        "continues after an interruption. The result is the same.",
+    ),
+]
+
 _OF_A_NEW_STUDY = (
     "overrides",
     "model",
@@ -41,6 +50,7 @@ _OF_A_NEW_STUDY = (
     "bos",
     "seed",
     "threads",
+    "stream",
     "out",
 )
 """Parameters of `accuracy` that a stored study cannot take any more."""
@@ -92,6 +102,7 @@ def accuracy(
         int | None,
         typer.Option(min=1, max=1024, metavar="N", help="Threads of the array kernels; default: one per core."),
     ] = None,
+    stream: StreamOption = None,
     json: JsonOption = False,
     csv: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write one row per chip, or with --vary one row per value.")
@@ -110,8 +121,8 @@ def accuracy(
     varied = [_values(each) for each in vary or []]
     settings = settings_of(overrides, **{name: (f"accuracy.{name}", value) for name, value in own.items()})
     loaded = load(config, settings, command="accuracy")
-    study, interruption = _evaluated(loaded, varied, seed, threads)
-    if bos and not _adds_bos(loaded):
+    study, interruption = _evaluated(loaded, varied, seed, threads, stream)
+    if bos and not _adds_bos(loaded, streamed=stream is not None):
         typer.echo("note: --bos changes nothing: the tokenizer of this model adds no token before a text", err=True)
     if out is not None:
         from pimsim.studies.accuracy.accuracy_store import write_accuracy
@@ -122,10 +133,10 @@ def accuracy(
         end_interrupted(interruption)
 
 
-def _adds_bos(config: Config) -> bool:
+def _adds_bos(config: Config, *, streamed: bool) -> bool:
     from pimsim.studies.accuracy.evaluation import inputs_of
 
-    return bool(len(inputs_of(config).prefix))
+    return bool(len(inputs_of(config, streamed=streamed).prefix))
 
 
 def _stored_study(config: str, options: Sequence[str]) -> AccuracyStudy | None:
@@ -168,7 +179,7 @@ def _values(text: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _evaluated(
-    config: Config, varied: Sequence[tuple[str, tuple[str, ...]]], seed: int, threads: int | None
+    config: Config, varied: Sequence[tuple[str, tuple[str, ...]]], seed: int, threads: int | None, stream: Path | None
 ) -> tuple[AccuracyStudy, str]:
     """Evaluate the config and its variants.
 
@@ -177,10 +188,17 @@ def _evaluated(
         varied: Key and values of each parameter that is varied.
         seed: Seed of all random numbers.
         threads: Threads of the array kernels; None means one per core.
+        stream: Folder for the state of an evaluation layer by layer; None means that the whole model is in memory.
 
     Returns:
         The study, and a message about its interruption; the message is empty if the study is complete.
     """
+    if stream is not None:
+        if varied:
+            refuse(
+                "--stream evaluates one config: run it once for each value, with --set and a folder each, not --vary"
+            )
+        return _streamed(config, seed, threads, stream), ""
     from pimsim.cli.kernel_compiling import kernels_of
     from pimsim.present.text.tables import progress_bar
     from pimsim.studies.accuracy.parameter_study import AccuracyInterrupted, vary_accuracy
@@ -191,6 +209,34 @@ def _evaluated(
     except AccuracyInterrupted as interrupted:
         done = len(interrupted.study.points)
         return interrupted.study, f"interrupted; {done} finished point{'s' * (done != 1)} kept"
+
+
+def _streamed(config: Config, seed: int, threads: int | None, folder: Path) -> AccuracyStudy:
+    """Evaluate the config layer by layer, with a line on standard error after each layer.
+
+    Args:
+        config: Config to evaluate.
+        seed: Seed of all random numbers.
+        threads: Threads of the array kernels; None means one per core.
+        folder: Folder for the state.
+
+    Returns:
+        The study, with one point.
+    """
+    from pimsim.cli.kernel_compiling import kernels_of
+    from pimsim.present.text.long_work import layer_lines
+    from pimsim.studies.accuracy.accuracy_study import AccuracyPoint, AccuracyStudy
+    from pimsim.studies.accuracy.evaluation import evaluate_accuracy
+    from pimsim.studies.accuracy.streaming import StreamInterrupted
+
+    show = layer_lines(lambda line: typer.echo(line, err=True))
+    try:
+        with kernels_of(config):
+            result = evaluate_accuracy(config, seed=seed, threads=threads, progress=show, stream=folder)
+    except StreamInterrupted as interrupted:
+        of = f"{interrupted.layers} of {interrupted.of} finished layers kept"
+        end_interrupted(f"interrupted; {of} in {folder}: the same command continues")
+    return AccuracyStudy((AccuracyPoint("", "", (), result),))
 
 
 def check_accuracy_outputs(

@@ -104,7 +104,7 @@ def sites(network: Network) -> Iterator[tuple[Site, Weights]]:
     Yields:
         Each block of a projection with its weights; most projections have one.
     """
-    for number, layer in enumerate(network.layers):
+    for number, layer in enumerate(network.layers, network.first_layer):
         for role, weights in layer.projections.items():
             for block in range(weights.blocks):
                 yield Site(number, role, block), replace(weights, values=weights.values[:, weights.inputs_of(block)])

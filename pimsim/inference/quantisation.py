@@ -86,13 +86,14 @@ def grid_bits(terms: int) -> int:
     return min(24, (53 - (terms - 1).bit_length()) // 2)
 
 
-def on_grid(x: NDArray[np.floating], bits: int, *, by_row: bool) -> NDArray[np.float64]:
+def on_grid(x: NDArray[np.floating], bits: int, *, by_row: bool, largest: float | None = None) -> NDArray[np.float64]:
     """Round numbers to multiples of 2^(e - bits), where 2^e is the power of two above the absmax.
 
     Args:
         x: Numbers, [rows, elements].
         bits: Bits per number, sign excluded.
         by_row: Whether the absmax is that of each row or that of the whole array.
+        largest: Absmax, if `x` is a part of an array; None means that of `x`.
 
     Returns:
         The rounded numbers, same shape, float64.
@@ -101,8 +102,8 @@ def on_grid(x: NDArray[np.floating], bits: int, *, by_row: bool) -> NDArray[np.f
         docs/inference.md, eq. (8).
     """
     wide = x.astype(np.float64)
-    largest = np.max(np.abs(wide), axis=-1 if by_row else None, keepdims=True)
-    _, exponent = np.frexp(largest)
+    absmax = np.max(np.abs(wide), axis=-1 if by_row else None, keepdims=True) if largest is None else largest
+    _, exponent = np.frexp(absmax)
     wide *= np.ldexp(1.0, bits - exponent)
     np.rint(wide, out=wide)
     wide *= np.ldexp(1.0, exponent - bits)

@@ -49,3 +49,38 @@ def samples_progress(clock: Callable[[], float] = time.perf_counter) -> Iterator
                 bar(done, of)
 
         yield show
+
+
+def layer_lines(
+    say: Callable[[str], None], clock: Callable[[], float] = time.perf_counter
+) -> Callable[[int, int], None]:
+    """Say after each layer of a long evaluation how far it is, and how long the other layers take.
+
+    The estimate is the mean time of the layers that this process has finished, which do the same work each; layers of
+    an earlier process do not count, nor does the LM head, whose time is not known before.
+
+    Args:
+        say: Prints a line.
+        clock: Returns the present time, seconds.
+
+    Returns:
+        Function that takes the number of finished steps and of all: one per layer, and one for the LM head. It is
+        called first before the work begins.
+    """
+    first, started, last_s = 0, 0.0, -1.0
+
+    def show(done: int, of: int) -> None:
+        nonlocal first, started, last_s
+        now = clock()
+        if last_s < 0:
+            first, started, last_s = done, now, max(now, 0.0)
+            if done:
+                say(f"pimsim: {done} of {of - 1} layers were finished before")
+            return
+        if done >= of or now - last_s < FIRST_WORD_S:
+            return
+        last_s, left_s = now, (now - started) / (done - first) * (of - 1 - done)
+        to_come = f"about {duration(left_s)} for the others, then the LM head" if done < of - 1 else "now the LM head"
+        say(f"pimsim: {done} of {of - 1} layers finished; {to_come}")
+
+    return show

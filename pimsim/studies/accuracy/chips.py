@@ -13,6 +13,7 @@ from pimsim.inference import ArrayProjector, ExactProjector, Site
 from pimsim.inference.narrow_sums import TileSums
 from pimsim.studies.accuracy.measures import Comparison, Powers, nll
 from pimsim.studies.accuracy.reference import Floats, Reference, Tick
+from workloads.neural_network import Network
 
 
 @dataclass
@@ -72,6 +73,45 @@ class MeasuringProjector:
         return conversion.result
 
 
+def arrays_of(
+    network: Network,
+    calibration: Mapping[Site, NDArray[np.int8]],
+    params: CrossbarParams,
+    seed: int,
+    threads: int | None,
+    tile_sums: TileSums | None,
+    weights_of: Mapping[str, str] | None,
+) -> ArrayProjector:
+    """Create the arrays of a chip, which are programmed when they are used first.
+
+    Args:
+        network: Network, or a part of it.
+        calibration: Input activations of each matrix when the exact model reads the calibration text,
+            [vectors, in] int8.
+        params: As for `run_chip`.
+        seed: As for `run_chip`.
+        threads: As for `run_chip`.
+        tile_sums: As for `run_chip`.
+        weights_of: As for `run_chip`.
+
+    Returns:
+        The arrays.
+
+    Raises:
+        WorkloadInputError: If the arrays cannot store the weights or cannot process the activations.
+    """
+    return ArrayProjector(
+        network,
+        params,
+        seed,
+        calibration=calibration if params.adc.range != "full" else {},
+        tile_sums=tile_sums,
+        sum_sample=calibration,
+        weights_of=weights_of,
+        threads=threads,
+    )
+
+
 def run_chip(
     reference: Reference,
     params: CrossbarParams,
@@ -100,17 +140,7 @@ def run_chip(
         WorkloadInputError: If the arrays cannot store the weights or cannot process the activations.
     """
     network = reference.network
-    calibration = reference.calibration if params.adc.range != "full" else {}
-    arrays = ArrayProjector(
-        network,
-        params,
-        seed,
-        calibration=calibration,
-        tile_sums=tile_sums,
-        sum_sample=reference.calibration,
-        weights_of=weights_of,
-        threads=threads,
-    )
+    arrays = arrays_of(network, reference.calibration, params, seed, threads, tile_sums, weights_of)
     measuring = MeasuringProjector(arrays, ExactProjector(network, arrays.activation_bits))
     streams: list[Floats] = []
     decoder = reference.decoder(measuring, watch=lambda _, x: streams.append(x.copy()))

@@ -4,40 +4,34 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path as FilePath
 from typing import Any
 
 from crossbar.array_errors import CrossbarError
 from crossbar.samples import chip_seeds
 from pimsim.base.errors import ConfigError, Problem, WorkloadInputError, show
-from pimsim.base.plugins import plugin_records
 from pimsim.base.units import ps_to_s
 from pimsim.config.loading import load_config
 from pimsim.config.schema import PROJECTION_ROLES, Config
-from pimsim.hardware.measured_energies import activity_notes
-from pimsim.hardware.technology import technology_notes
 from pimsim.inference.narrow_sums import TileSums
-from pimsim.inference.projections import Site
-from pimsim.mapping.circuit_notes import circuit_notes, input_bits
 from pimsim.mapping.pass_options import number_formats
 from pimsim.simulation import simulate
 from pimsim.studies.accuracy.accuracy_records import (
-    ChipAccuracy,
-    LayerErrors,
     MachineFigures,
-    SiteErrors,
     TimedMachine,
-    WindowAccuracy,
 )
 from pimsim.studies.accuracy.accuracy_result import AccuracyResult
-from pimsim.studies.accuracy.chips import ChipRun, run_chip
+from pimsim.studies.accuracy.chips import run_chip
 from pimsim.studies.accuracy.evaluation_inputs import Inputs, read_inputs, weight_kind
 from pimsim.studies.accuracy.integer_rules import check_codes, weight_bits
-from pimsim.studies.accuracy.key_codebooks import selection_notes, selection_of
-from pimsim.studies.accuracy.kv_figures import cache_figures, cache_warnings, check_groups
-from pimsim.studies.accuracy.measures import Powers
+from pimsim.studies.accuracy.key_codebooks import selection_of
+from pimsim.studies.accuracy.kv_figures import check_groups
 from pimsim.studies.accuracy.reference import NumberFormats, Reference, compute_reference, reference_steps
-from pimsim.version import __version__
+from pimsim.studies.accuracy.result_assembly import assembled
+from pimsim.studies.accuracy.stream_state import StreamFolder, flat
+from pimsim.studies.accuracy.streaming import ChipSettings, StreamedEvaluation, fingerprints
 
 Path = str | os.PathLike[str]
 Progress = Callable[[int, int], None]
@@ -73,6 +67,7 @@ def evaluate_accuracy(
     seed: int = 0,
     threads: int | None = None,
     progress: Progress | None = None,
+    stream: Path | None = None,
 ) -> AccuracyResult:
     """Evaluate a network on several chips of a config, and simulate speed and energy of the same machine.
 
@@ -85,7 +80,10 @@ def evaluate_accuracy(
         tokens: Number of tokens to predict, rounded up to whole windows that are spread evenly over the text.
         seed: Seed of all random numbers.
         threads: Number of threads of the compiled loops; None means one per core. The result does not depend on it.
-        progress: Called after each forward pass over a window.
+        progress: Called after each forward pass over a window; with `stream`, at the beginning and after each layer and
+            the LM head.
+        stream: Folder for the state of an evaluation layer by layer, which needs the memory of one layer and continues
+            after an interruption; None means that the whole model is in memory. The result does not depend on it.
 
     Returns:
         Perplexities of the float model, the exact model and the arrays, errors by layer, and speed and energy.
@@ -94,17 +92,37 @@ def evaluate_accuracy(
         ConfigError: If the config has no crossbars, its arrays cannot store the weights, or a number is out of range.
         WorkloadInputError: If the model or a text cannot be used.
         CapacityError: If the model needs more tiles than the machine has.
+        OutputError: If the state cannot be written.
+        StreamInterrupted: If Ctrl-C is pressed in an evaluation layer by layer.
 
     Reference:
         docs/accuracy.md.
     """
     config = with_accuracy(config, model=model, text=text, calibration=calibration, chips=chips, tokens=tokens)
+    if stream is not None:
+        return _evaluate_streamed(config, seed, threads, progress, FilePath(stream))
     inputs = inputs_of(config)
     seeds = seeds_of(config, seed)
     machine = machine_figures(config, inputs)
     counter = ProgressTotal(reference_steps(inputs) + len(seeds) * len(inputs.windows), progress)
     reference = reference_of(config, inputs, counter)
     return evaluate_point(config, reference, machine, seed, threads, counter)
+
+
+def _evaluate_streamed(
+    config: Config, seed: int, threads: int | None, progress: Progress | None, folder: FilePath
+) -> AccuracyResult:
+    inputs = inputs_of(config, streamed=True)
+    seeds = seeds_of(config, seed)
+    machine = machine_figures(config, inputs)
+    crossbar = config.machine.crossbar
+    assert crossbar is not None
+    chips = ChipSettings(crossbar.pair, seeds, tile_sums_of(config), weights_by_role(config), threads)
+    evaluation = StreamedEvaluation(inputs, formats_of(config), chips)
+    own = {"seed": seed, **fingerprints(inputs), **dict(flat(config.model_dump(mode="json")))}
+    with closing(StreamFolder(folder, own, inputs.network.spec.d_model)) as state:
+        reference, runs = evaluation.run(state, progress)
+    return assembled(config, reference, machine, seed, runs)
 
 
 def with_accuracy(config: Config, **given: Any) -> Config:
@@ -125,11 +143,12 @@ def with_accuracy(config: Config, **given: Any) -> Config:
     return load_config(config.model_dump(mode="json"), settings) if settings else config
 
 
-def inputs_of(config: Config) -> Inputs:
+def inputs_of(config: Config, *, streamed: bool = False) -> Inputs:
     """Read the network and the texts that a config evaluates.
 
     Args:
         config: Config with crossbars.
+        streamed: Whether the layers of the network stay on disk.
 
     Returns:
         Network, texts and windows; the last two that were read stay in memory.
@@ -139,7 +158,8 @@ def inputs_of(config: Config) -> Inputs:
             computes ConSmax and the network has no constants for it, or groups of the KV cache do not divide its heads.
         WorkloadInputError: If the model or a text cannot be used.
     """
-    inputs = read_inputs(config.accuracy, weight_kind(config), weight_bits(config, weights_by_role(config)))
+    bits = weight_bits(config, weights_by_role(config))
+    inputs = read_inputs(config.accuracy, weight_kind(config), bits, streamed=streamed)
     check_codes(config, inputs.network, weights_by_role(config))
     if config.machine.vector.softmax == "consmax" and not inputs.network.has_consmax:
         message = f"needs constants that {inputs.model_name} was not trained with; set machine.vector.softmax=exact"
@@ -315,85 +335,4 @@ def evaluate_point(
         run_chip(reference, crossbar.pair, each, threads, counter.tick, sums, weights_of)
         for each in seeds_of(config, seed)
     ]
-    inputs = reference.inputs
-    return AccuracyResult(
-        config=config,
-        version=__version__,
-        model=inputs.model_name,
-        text=inputs.text_name,
-        seed=seed,
-        windows=tuple(
-            WindowAccuracy(window.start, window.length, reference.characters(window), *nats)
-            for window, *nats in zip(reference.windows, reference.float_nll, reference.exact_nll, strict=True)
-        ),
-        chips=tuple(map(_chip, runs)),
-        sites=tuple(
-            SiteErrors(site.layer, site.role, powers.snr_db, powers.saturated_fraction)
-            for site, powers in _pooled([_whole_matrices(run.sites) for run in runs]).items()
-        ),
-        layers=tuple(
-            LayerErrors(layer, powers.snr_db) for layer, powers in _pooled([run.layers for run in runs]).items()
-        ),
-        machine=machine.figures,
-        kv_caches=(cache_figures(reference),),
-        warnings=(*inputs.warnings, *_format_warnings(reference), *cache_warnings(reference)),
-        notes=(
-            *inputs.network.spec.notes_at(machine.figures.context_length),
-            *config.workload.kv.spec().notes_at(machine.figures.context_length),
-            *selection_notes(reference.formats.selection),
-            *technology_notes(config.machine),
-            *activity_notes(config.machine),
-            *circuit_notes(config, input_bits(config)),
-        ),
-        accounting=machine.accounting,
-        plugins=plugin_records(),
-    )
-
-
-def _whole_matrices(powers: Mapping[Site, Powers]) -> dict[Site, Powers]:
-    """Add the powers of the blocks of inputs of each matrix, in units of the sums.
-
-    Args:
-        powers: Powers by block.
-
-    Returns:
-        Powers by matrix, as its first block.
-    """
-    return _pooled([{site._replace(block=0): each} for site, each in powers.items()])
-
-
-def _format_warnings(reference: Reference) -> Iterator[str]:
-    if reference.network.has_consmax and reference.formats.softmax == "exact":
-        yield "the network has the constants of ConSmax, but machine.vector.softmax is exact: it was trained otherwise"
-
-
-def _chip(run: ChipRun) -> ChipAccuracy:
-    conversions, saturated = (
-        sum(getattr(powers, name) for powers in run.sites.values()) for name in ("conversions", "saturated")
-    )
-    return ChipAccuracy(
-        seed=run.seed,
-        window_nll=tuple(run.nll),
-        agreement=run.logits.agreement,
-        kl=run.logits.kl,
-        logit_snr_db=run.logits.snr_db,
-        saturated=saturated / conversions if conversions else 0.0,
-        writes=run.writes,
-        write_energy_j=run.write_energy_j,
-    )
-
-
-def _pooled(runs: list[Any]) -> dict[Any, Powers]:
-    """Add the signal and noise powers of all chips.
-
-    Args:
-        runs: Powers by site or by layer, one mapping per chip.
-
-    Returns:
-        Sum of the powers for each site or layer.
-    """
-    total: dict[Any, Powers] = {}
-    for run in runs:
-        for key, powers in run.items():
-            total[key] = total.get(key, Powers()) + powers
-    return total
+    return assembled(config, reference, machine, seed, runs)

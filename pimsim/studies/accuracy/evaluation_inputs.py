@@ -21,6 +21,7 @@ from workloads.gguf_files import is_gguf
 from workloads.neural_network import Network
 from workloads.one_bit import WeightKind
 from workloads.shipped import CALIBRATION, DEFAULT_NETWORK, HELD_OUT, network_folder, shipped_networks, shipped_text
+from workloads.streamed_network import StreamedNetwork, stream_network
 from workloads.text_tokens import Tokenizer, load_tokenizer
 from workloads.tokenized_text import TokenizedText
 from workloads.workload_errors import WorkloadError
@@ -66,6 +67,8 @@ class Inputs:
         text_name: Name of the text in reports.
         model_reference: Value of `workload.model` that selects the shape of the network.
         warnings: Warnings, one sentence each.
+        streamed: `network` on disk, whose layers are read one at a time; None if it is in memory.
+        float_streamed: `float_network` on disk.
     """
 
     network: Network
@@ -78,6 +81,8 @@ class Inputs:
     text_name: str
     model_reference: str
     warnings: tuple[str, ...]
+    streamed: StreamedNetwork | None = None
+    float_streamed: StreamedNetwork | None = None
 
 
 def weight_kind(config: Config) -> WeightKind:
@@ -109,7 +114,7 @@ def weight_kind(config: Config) -> WeightKind:
     return "binary" if weights == "binary" else "ternary"
 
 
-def read_inputs(accuracy: AccuracyConfig, kind: WeightKind, bits: Bits = ()) -> Inputs:
+def read_inputs(accuracy: AccuracyConfig, kind: WeightKind, bits: Bits = (), *, streamed: bool = False) -> Inputs:
     """Read the network and the texts that a config names.
 
     The last two results stay in a cache; an entry is not used after the time stamp or size of one of its files changed.
@@ -118,6 +123,7 @@ def read_inputs(accuracy: AccuracyConfig, kind: WeightKind, bits: Bits = ()) -> 
         accuracy: Section `accuracy` of the config.
         kind: Weight alphabet of the arrays.
         bits: Bits of a weight by role for "columns", as pairs, with the role "" for all other roles.
+        streamed: Whether the layers of the network stay on disk.
 
     Returns:
         Network, texts and windows.
@@ -125,7 +131,7 @@ def read_inputs(accuracy: AccuracyConfig, kind: WeightKind, bits: Bits = ()) -> 
     Raises:
         WorkloadInputError: If a file is missing, invalid, too short or too large, or if model and tokenizer disagree.
     """
-    return _read(accuracy.model_copy(update={"chips": 1}), kind, bits, _stamp(accuracy))
+    return _read(accuracy.model_copy(update={"chips": 1}), kind, bits, _stamp(accuracy), streamed)
 
 
 def input_files(accuracy: AccuracyConfig) -> tuple[Path, ...]:
@@ -163,12 +169,13 @@ def _text_path(given: str | None, shipped: str) -> Path:
 
 
 @lru_cache(2)
-def _read(accuracy: AccuracyConfig, kind: WeightKind, bits: Bits, stamp: tuple[Any, ...]) -> Inputs:
+def _read(accuracy: AccuracyConfig, kind: WeightKind, bits: Bits, stamp: tuple[Any, ...], streamed: bool) -> Inputs:
     del stamp
     folder, shipped = network_folder(accuracy.model), accuracy.model in (None, *shipped_networks())
     try:
-        loaded = load_network(folder, weights=kind, bits=dict(bits) if bits else 8)
-        floats = loaded if loaded.trained else load_network(folder, weights="float")
+        read = stream_network if streamed else load_network
+        loaded = read(folder, weights=kind, bits=dict(bits) if bits else 8)
+        floats = loaded if loaded.trained else read(folder, weights="float")
         tokenizer = load_tokenizer(folder)
         if tokenizer.vocab > loaded.network.spec.vocab:
             raise WorkloadInputError(
@@ -184,7 +191,8 @@ def _read(accuracy: AccuracyConfig, kind: WeightKind, bits: Bits, stamp: tuple[A
     network = loaded.network
     prefix = np.array(tokenizer.prefix_ids if accuracy.bos else (), np.int64)
     windows = cut_windows(len(text.ids), accuracy.tokens, longest_window(network, prefix))
-    _check_size(windows, network.spec.vocab)
+    if not streamed:
+        _check_size(windows, network.spec.vocab)
     unknown = [*_unknown(tokenizer, text, path), *_unknown(tokenizer, calibration, sample)]
     return Inputs(
         network=network,
@@ -197,6 +205,8 @@ def _read(accuracy: AccuracyConfig, kind: WeightKind, bits: Bits, stamp: tuple[A
         text_name=printable(path.name, _NAME_CHARS),
         model_reference=accuracy.model or DEFAULT_NETWORK if shipped else str(folder.absolute()),
         warnings=(*loaded.warnings, *unknown, *_bos_note(tokenizer, prefix)),
+        streamed=loaded if isinstance(loaded, StreamedNetwork) else None,
+        float_streamed=floats if isinstance(floats, StreamedNetwork) else None,
     )
 
 
@@ -235,7 +245,8 @@ def _check_size(windows: tuple[Window, ...], vocab: int) -> None:
     if tokens * vocab > MAX_LOGITS:
         most = MAX_LOGITS // vocab
         raise WorkloadInputError(
-            f"accuracy.tokens: {tokens} tokens with a vocabulary of {vocab} are too many; at most {most} are possible"
+            f"accuracy.tokens: {tokens} tokens with a vocabulary of {vocab} are too many; at most {most} are possible "
+            "without --stream"
         )
 
 

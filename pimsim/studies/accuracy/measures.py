@@ -31,10 +31,35 @@ def nll(logits: Floats, targets: Ids) -> float:
     Reference:
         docs/accuracy.md, eq. (1).
     """
-    return math.fsum(
+    return math.fsum(nll_terms(logits, targets))
+
+
+def nll_terms(logits: Floats, targets: Ids) -> list[float]:
+    """Compute the terms that `nll` adds.
+
+    Args:
+        logits: Logits of the model, [tokens, vocab] float32.
+        targets: Token ids to predict, [tokens] integers.
+
+    Returns:
+        Negative log likelihood of every `tokens_per_chunk` tokens, nats.
+    """
+    return [
         float(-_log_probabilities(chunk)[np.arange(len(wanted)), wanted].sum())
         for chunk, wanted in _chunks(logits, targets)
-    )
+    ]
+
+
+def tokens_per_chunk(vocab: int) -> int:
+    """Return the number of tokens whose logits are compared at a time.
+
+    Args:
+        vocab: Logits of a token.
+
+    Returns:
+        At least 1.
+    """
+    return max(1, CHUNK // vocab)
 
 
 @dataclass
@@ -142,7 +167,7 @@ class Powers:
 
 
 def _chunks(first: Floats, second: NDArray[np.generic]) -> Iterator[tuple[Floats, NDArray[np.generic]]]:
-    step = max(1, CHUNK // first.shape[1])
+    step = tokens_per_chunk(first.shape[1])
     for start in range(0, len(first), step):
         yield first[start : start + step], second[start : start + step]
 

@@ -158,7 +158,7 @@ def reference_steps(inputs: Inputs) -> int:
     Returns:
         Two steps per window and one per calibration window.
     """
-    return 2 * len(inputs.windows) + len(_calibration_windows(inputs))
+    return 2 * len(inputs.windows) + len(calibration_windows(inputs))
 
 
 def empty_reference(inputs: Inputs, formats: NumberFormats, exact: Projector) -> Reference:
@@ -175,7 +175,7 @@ def empty_reference(inputs: Inputs, formats: NumberFormats, exact: Projector) ->
     empty = Reference(inputs, formats, (), (), (), (), {})
     if formats.selection is None:
         return empty
-    texts = [_with_prefix(inputs, window) for window in _calibration_windows(inputs)]
+    texts = [with_prefix(inputs, window) for window in calibration_windows(inputs)]
     return replace(empty, chooser=make_chooser(formats.selection, empty.decoder(exact), texts))
 
 
@@ -203,8 +203,7 @@ def compute_reference(
     streams: list[Floats] = []
     decoder = empty.decoder(exact, watch=lambda _, x: streams.append(x.copy()))
     exact_nll, logits, residuals = [], [], []
-    tokens = len(inputs.prefix) + inputs.windows[0].length
-    kept = max(1, MAX_RESIDUALS // (tokens * inputs.network.spec.d_model * inputs.network.spec.layers))
+    kept = compared_windows(inputs)
     for number, window in enumerate(inputs.windows):
         logits.append(empty.logits_of(decoder, window))
         exact_nll.append(nll(logits[-1], empty.targets(window)))
@@ -233,21 +232,63 @@ def _float_nll(empty: Reference, tick: Tick) -> tuple[float, ...]:
     return tuple(found)
 
 
-def _calibration_windows(inputs: Inputs) -> tuple[Window, ...]:
+def calibration_windows(inputs: Inputs) -> tuple[Window, ...]:
+    """Return the windows of the calibration text.
+
+    Args:
+        inputs: Network and texts.
+
+    Returns:
+        `CALIBRATION_WINDOWS` windows of the largest length, or fewer and shorter ones of a short text.
+    """
     length = longest_window(inputs.network, inputs.prefix)
     return cut_windows(len(inputs.calibration), CALIBRATION_WINDOWS * length, length)
 
 
-def _with_prefix(inputs: Inputs, window: Window) -> NDArray[np.int64]:
-    """Return the token ids of a window of the calibration text, after the prefix."""
+def with_prefix(inputs: Inputs, window: Window) -> NDArray[np.int64]:
+    """Return the token ids of a window of the calibration text, after the prefix.
+
+    Args:
+        inputs: The text and the prefix.
+        window: Window of the calibration text.
+
+    Returns:
+        Token ids, [tokens] int64.
+    """
     ids = inputs.calibration[window.start : window.start + window.length]
     return np.concatenate([inputs.prefix, ids])
 
 
+def calibration_stride(inputs: Inputs) -> int:
+    """Return the distance of the tokens of the calibration text whose activations are kept.
+
+    Args:
+        inputs: Network and texts.
+
+    Returns:
+        Tokens, at least 1.
+    """
+    return max(1, sum(window.length for window in calibration_windows(inputs)) // CALIBRATION_VECTORS)
+
+
+def compared_windows(inputs: Inputs) -> int:
+    """Return the number of windows whose residual streams are compared.
+
+    Args:
+        inputs: Network and windows.
+
+    Returns:
+        At least 1; the first windows are compared.
+    """
+    spec = inputs.network.spec
+    tokens = len(inputs.prefix) + inputs.windows[0].length
+    return max(1, MAX_RESIDUALS // (tokens * spec.d_model * spec.layers))
+
+
 def _calibration(reference: Reference, exact: Projector, tick: Tick) -> dict[Site, NDArray[np.int8]]:
     inputs = reference.inputs
-    windows = _calibration_windows(inputs)
-    stride = max(1, sum(window.length for window in windows) // CALIBRATION_VECTORS)
+    windows = calibration_windows(inputs)
+    stride = calibration_stride(inputs)
     found: dict[Site, list[NDArray[np.int8]]] = {}
 
     def observe(site: Site, x: NDArray[np.int8], sums: NDArray[np.int32]) -> None:
@@ -256,6 +297,6 @@ def _calibration(reference: Reference, exact: Projector, tick: Tick) -> dict[Sit
 
     decoder = reference.decoder(exact, observe=observe)
     for window in windows:
-        decoder.logits(_with_prefix(inputs, window))
+        decoder.logits(with_prefix(inputs, window))
         tick()
     return {site: np.concatenate(parts) for site, parts in found.items()}

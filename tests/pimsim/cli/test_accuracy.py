@@ -303,3 +303,29 @@ def test_each_printed_line_has_its_figure(study: AccuracyStudy) -> None:
 
 
 TIME, ENERGY = dimension_of_key("x_s"), dimension_of_key("x_j")
+
+
+def test_layer_by_layer_prints_the_same_and_continues(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("accuracy", "pim-llm", *options(folder), "--json")
+    with monkeypatch.context() as patched:
+        patched.setattr("pimsim.studies.accuracy.streaming.StreamedEvaluation._head", _interrupted)
+        stopped = pimsim(*words, "--stream", tmp_path)
+    assert (stopped.code, stopped.out) == (130, "")
+    assert stopped.err.splitlines()[-1] == (
+        f"pimsim: interrupted; 2 of 2 finished layers kept in {tmp_path}: the same command continues"
+    )
+    continued = pimsim(*words, "--stream", tmp_path)
+    assert continued.err == "pimsim: 2 of 2 layers were finished before\n"
+    assert continued.out == pimsim(*words).ok
+    other = pimsim(*words, "--stream", tmp_path, "--seed", "1")
+    assert_refused(other, 4)
+    assert "seed is 0 there and 1 here" in other.err
+    refused = pimsim(*words, "--stream", tmp_path / "new", "--vary", "adc-bits=4,8")
+    assert refused.code == 2
+    assert not (tmp_path / "new").exists()
+
+
+def _interrupted(*given: object) -> None:
+    raise KeyboardInterrupt

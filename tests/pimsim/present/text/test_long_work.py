@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pimsim.present.text.long_work import samples_progress
+from pimsim.present.text.long_work import layer_lines, samples_progress
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,24 @@ def test_long_work_is_announced_once(
                 else ""
             )
             assert capsys.readouterr().err == words
+
+
+def test_layers_of_this_process_give_the_estimate() -> None:
+    """Layers of 60 s each: after the tenth, 20 more take 20 min, whatever earlier processes did."""
+    now, lines = 1000.0, list[str]()
+    show = layer_lines(lines.append, lambda: now)
+    show(8, 31)
+    for done in (9, 10):
+        now += 60
+        show(done, 31)
+    now += 0.5
+    show(11, 31)  # too soon for another line
+    now += 2400
+    show(30, 31)
+    show(31, 31)
+    assert lines == [
+        "pimsim: 8 of 30 layers were finished before",
+        "pimsim: 9 of 30 layers finished; about 21 min for the others, then the LM head",
+        "pimsim: 10 of 30 layers finished; about 20 min for the others, then the LM head",
+        "pimsim: 30 of 30 layers finished; now the LM head",
+    ]
