@@ -28,6 +28,8 @@ from pimsim import load_config
 SIZE = 4096
 SETTLE_S = 0.3
 """Pause in which the threads of one pool go idle before the other pool starts."""
+WARM_S = 0.1
+"""Time before a case is timed: after a pause, it takes tens of ms until threads are on cores of their own."""
 IDEAL = (
     "noise.variation.lrs.sigma=0",
     "noise.variation.hrs.sigma=0",
@@ -71,13 +73,17 @@ def multiplications(matrices: dict[str, ProgrammedMatrix], weights: np.ndarray, 
             times: dict[str, list[float]] = {name: [] for name in ("eight products", *matrices)}
             for _ in range(rounds):
                 with threadpool_limits(threads, "blas"):
-                    [plane @ weights for plane in planes]
+                    warm_until = time.perf_counter() + WARM_S
+                    while time.perf_counter() < warm_until:
+                        [plane @ weights for plane in planes]
                     times["eight products"] += [
                         timed(lambda given=planes: [plane @ weights for plane in given]) for _ in range(repeats)
                     ]
                 time.sleep(SETTLE_S)
                 for name, matrix in matrices.items():
-                    matrix.multiply(x, threads=threads)
+                    warm_until = time.perf_counter() + WARM_S
+                    while time.perf_counter() < warm_until:
+                        matrix.multiply(x, threads=threads)
                     times[name] += [
                         timed(lambda m=matrix, v=x, t=threads: m.multiply(v, threads=t)) for _ in range(repeats)
                     ]
