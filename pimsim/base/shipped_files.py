@@ -24,6 +24,8 @@ REQUEST_SUFFIXES = (".jsonl",)
 
 Fail = Callable[[str], PimsimError]
 
+MOST_NAMES = 12
+"""Names of configs that a message lists; for more it says where they are listed."""
 
 SWEEP_PREFIX = "sweep-"
 """Prefix in the names of shipped sweep files, which are in the same folder as the configs."""
@@ -302,5 +304,12 @@ def find_among(
     for other, (meaning, endings) in others.items():
         if name not in shipped and name in _shipped(other, endings):
             raise fail(use(meaning, name))
-    known = did_you_mean(name, shipped) or f"shipped {noun}s: {', '.join(sorted(shipped)) or 'none'}"
+    known = did_you_mean(name, shipped) or f"shipped {noun}s: {_known_names(sorted(shipped), noun)}"
     raise fail(f"no such file, and no shipped {noun} with this name; {known}")
+
+
+def _known_names(names: list[str], noun: str) -> str:
+    """Return names for a message: none of them if they are many and a command lists them."""
+    if noun == "config" and len(names) > MOST_NAMES:
+        return f"{len(names)}, which pimsim configs lists"
+    return ", ".join(names) or "none"

@@ -50,6 +50,12 @@ def test_what_is_not_found_is_told_with_the_nearest_name() -> None:
             find_config(name)
 
 
+def test_many_names_are_counted() -> None:
+    """What is not found and is like none of many configs is told in one line."""
+    with pytest.raises(ConfigError, match=rf"shipped configs: {len(list_configs())}, which pimsim configs lists$"):
+        find_config("none-of-these.h5")
+
+
 def test_only_small_regular_files_are_read(tmp_path: Path) -> None:
     file, fifo = tmp_path / "file", tmp_path / "fifo"
     file.write_bytes(b"12345")
