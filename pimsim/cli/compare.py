@@ -7,10 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pimsim.cli.completion import complete_config, complete_model, one_of
+from pimsim.cli.completion import complete_config, complete_model
 from pimsim.cli.exits import end_interrupted, refuse
 from pimsim.cli.lazy_group import command_app
-from pimsim.cli.options import ForceOption, JsonOption, PlotsOption, comma_separated
+from pimsim.cli.options import (
+    BatchOption,
+    ForceOption,
+    JsonOption,
+    OutputOption,
+    PhaseOption,
+    PlotsOption,
+    ScheduleOption,
+    comma_separated,
+)
 from pimsim.cli.ranges_options import SamplesOption, SeedOption, UnknownOption, check_ranges_options
 from pimsim.cli.written_files import say_written
 
@@ -48,25 +57,6 @@ ContextsOption = Annotated[
         metavar="N,...",
         help="Context lengths of a decode step, or lengths of the prompt of a prefill or a generation. Default: that "
         "of the configs.",
-    ),
-]
-PhaseOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="decode|prefill|generate|load",
-        help="One token at a context length; a prompt at once; a prompt and then token after token; or the weights, "
-        "once. Default: that of the configs.",
-        autocompletion=one_of("decode", "prefill", "generate", "load"),
-    ),
-]
-OutputOption = Annotated[int | None, typer.Option(metavar="N", help="Tokens that a generation makes after the prompt.")]
-BatchOption = Annotated[int | None, typer.Option(metavar="N", help="Number of sequences that run together.")]
-ScheduleOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="serial|dataflow|contended",
-        help="Schedule of all designs.",
-        autocompletion=one_of("serial", "dataflow", "contended"),
     ),
 ]
 SetForAllOption = Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pimsim.cli.completion import complete_config, complete_setting
+from pimsim.cli.completion import complete_config, complete_setting, one_of
 
 ConfigArgument = Annotated[
     str,
@@ -25,6 +25,25 @@ SetOption = Annotated[
         metavar="KEY=VALUE",
         help="Override a config key, e.g. machine.systolic.rows=64. May be repeated.",
         autocompletion=complete_setting,
+    ),
+]
+PhaseOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="decode|prefill|generate|load",
+        help="One token at a context length; a prompt at once; a prompt and then token after token; or the weights, "
+        "once.",
+        autocompletion=one_of("decode", "prefill", "generate", "load"),
+    ),
+]
+OutputOption = Annotated[int | None, typer.Option(metavar="N", help="Tokens that a generation makes after the prompt.")]
+BatchOption = Annotated[int | None, typer.Option(metavar="N", help="Number of sequences that run together.")]
+ScheduleOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="serial|dataflow|contended",
+        help="One op after another; overlapping ops; or overlapping ops with contention inside shared hardware.",
+        autocompletion=one_of("serial", "dataflow", "contended"),
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]

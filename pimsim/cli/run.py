@@ -11,18 +11,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pimsim.cli.completion import complete_model, complete_trace, one_of
+from pimsim.cli.completion import complete_model, complete_trace
 from pimsim.cli.config_loading import Setting, load, notes_of, settings_of
 from pimsim.cli.exits import refuse
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import (
+    BatchOption,
     ByOption,
     ConfigArgument,
     ExplainRunOption,
     ForceOption,
     JsonOption,
     OpsCsvOption,
+    OutputOption,
+    PhaseOption,
     PlotsOption,
+    ScheduleOption,
     SetOption,
     TimelineOption,
 )
@@ -51,30 +55,11 @@ ModelOption = Annotated[
         autocompletion=complete_model,
     ),
 ]
-PhaseOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="decode|prefill|generate|load",
-        help="One token at a context length; a prompt at once; a prompt and then token after token; or the weights, "
-        "once.",
-        autocompletion=one_of("decode", "prefill", "generate", "load"),
-    ),
-]
 ContextOption = Annotated[
     int | None, typer.Option(metavar="N", help="Context length of a decode step, in tokens of the KV cache.")
 ]
 PromptOption = Annotated[
     int | None, typer.Option(metavar="N", help="Tokens of the prompt of a prefill or a generation.")
-]
-OutputOption = Annotated[int | None, typer.Option(metavar="N", help="Tokens that a generation makes after the prompt.")]
-BatchOption = Annotated[int | None, typer.Option(metavar="N", help="Number of sequences that run together.")]
-ScheduleOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="serial|dataflow|contended",
-        help="One op after another; overlapping ops; or overlapping ops with contention inside shared hardware.",
-        autocompletion=one_of("serial", "dataflow", "contended"),
-    ),
 ]
 TraceOption = Annotated[
     Path | None,

@@ -81,7 +81,7 @@ class DramPim(SingleUnit):
     @property
     def banks(self) -> int:
         """Banks of a channel, each with its unit."""
-        return self._dram.bank_groups * self._dram.banks_per_group
+        return self._dram.banks
 
     @property
     def row_elements(self) -> int:

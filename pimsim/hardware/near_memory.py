@@ -75,7 +75,7 @@ class NearMemory(SingleUnit):
         """Number of units of a (pseudo-)channel."""
         dram = self.memory.dram
         assert dram is not None
-        counts = {"bank": dram.bank_groups * dram.banks_per_group, "bank_group": dram.bank_groups, "channel": 1}
+        counts = {"bank": dram.banks, "bank_group": dram.bank_groups, "channel": 1}
         return counts[self.config.level]
 
     @property
@@ -174,7 +174,7 @@ class NearMemory(SingleUnit):
             full_s = commands.round_s(self.units_per_channel, per_row, column_s)
             last_s = commands.round_s(rows, last_columns, column_s)
         else:
-            banks = dram.bank_groups * dram.banks_per_group // self.units_per_channel
+            banks = dram.banks // self.units_per_channel
             full_s = commands.stream_s(self.units_per_channel, banks, per_row, column_s)
             # The first rows are opened before anything is read, and the last ones are closed after the last column.
             last_s = commands.round_s(rows, last_columns, column_s)

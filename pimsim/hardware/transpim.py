@@ -46,7 +46,7 @@ class TransPim(SingleUnit):
     @property
     def banks_per_bus(self) -> int:
         """Banks of a (pseudo-)channel, which share a data bus."""
-        return self.dram.bank_groups * self.dram.banks_per_group
+        return self.dram.banks
 
     @property
     def banks(self) -> int:

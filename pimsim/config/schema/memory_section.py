@@ -113,6 +113,11 @@ class DramConfig(Section):
         return hash((*(value for key, value in self if key != "timings"), *sorted(self.timings)))
 
     @property
+    def banks(self) -> int:
+        """Banks of a (pseudo-)channel, which share its data bus."""
+        return self.bank_groups * self.banks_per_group
+
+    @property
     def bandwidth_bytes_per_s(self) -> float:
         """Peak bandwidth of a (pseudo-)channel in bytes per second, from the width and speed of its data bus."""
         return self.burst_bytes / self.burst_s

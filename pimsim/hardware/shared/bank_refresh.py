@@ -64,7 +64,7 @@ def bank_refresh(config: DramConfig) -> BankRefresh:
     delays = channel_delays(timing, config)
     lanes, spacing, turns = delays.lanes, delays.spacing[0], len(timing.refreshed)
     chunks = max(1.0, lanes * config.row_bytes / config.chunk_bytes)
-    sets = config.bank_groups * config.banks_per_group // lanes
+    sets = config.banks // lanes
     if config.mapping.startswith("bank") or sets <= 2:
         hits = sum(len({bank // lanes for bank in banks}) for banks in timing.refreshed) / sets
     else:

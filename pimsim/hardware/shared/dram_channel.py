@@ -66,7 +66,7 @@ class Channel:
             for rcd, spacing in zip(delays.rcd, delays.spacing, strict=True)
         )
         self.closed, self.trace = config.page_policy == "closed", trace
-        banks = config.bank_groups * config.banks_per_group
+        banks = config.banks
         self.bank_sets, self.rows, self.bank_highest = (
             banks // self.lanes,
             config.rows,

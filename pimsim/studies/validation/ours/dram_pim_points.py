@@ -22,7 +22,7 @@ def _round_ns(columns: str) -> float:
     assert dram is not None  # of the config
     assert units is not None
     opened = dram.model_copy(update={"trcd_s": units.row_to_column_s})
-    banks = dram.bank_groups * dram.banks_per_group
+    banks = dram.banks
     commands = RowCommands(opened, all_banks=units.activation == "all_banks")
     return commands.round_s(banks, int(columns), units.column_s or dram.tccd_long_s) * 1e9
 
