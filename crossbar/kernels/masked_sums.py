@@ -24,8 +24,11 @@ from crossbar.kernels.llvm_vectors import (
 )
 
 _LINE = 64
+"""Bytes of a cache line."""
 _MASKED_ROWS = 4
+"""Rows per turn of the loop."""
 _ROWS_AHEAD = 256
+"""Rows from the one that is added to the one that is prefetched; only the speed depends on it."""
 
 
 @intrinsic

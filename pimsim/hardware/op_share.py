@@ -1,4 +1,4 @@
-"""One op as a processor sees it that computes every op: shapes, precisions, operations and bytes.
+"""What a processor that computes every op must know of one op: shapes, precisions, operations and bytes.
 
 All of it follows from the trace and the mapping, never from the machine, so that every machine has the same counts.
 """
