@@ -12,6 +12,8 @@ import lazy_loader
 
 TYPE_CHECKING = False  # as typing.TYPE_CHECKING, whose module takes 10 ms to import
 if TYPE_CHECKING:
+    from pimsim.base.environment import Finding as Finding
+    from pimsim.base.environment import check_environment as check_environment
     from pimsim.base.errors import PimsimError as PimsimError
     from pimsim.base.plugins import load_plugin as load_plugin
     from pimsim.config.loading import dump_config as dump_config
@@ -97,6 +99,10 @@ if TYPE_CHECKING:
     from pimsim.version import __version__ as __version__
 
 _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above repeat it for type checkers
+    "base.environment": {
+        "Finding": "One statement of `check_environment`: subject, state and detail.",
+        "check_environment": "Examine Python, libraries, name clashes, cores and compiled kernels.",
+    },
     "base.errors": {"PimsimError": "Base class of every error that pimsim raises for wrong input or output."},
     "base.plugins": {"load_plugin": "Run a Python file that registers topologies, policies, components and so on."},
     "config.loading": {

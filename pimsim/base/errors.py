@@ -17,7 +17,7 @@
 | 11   | MissingExtraError  | an optional library that is not installed                           |
 | 12   | PluginError        | a plugin file or a package's entry point that cannot be loaded      |
 | 70   | (anything else)    | a bug in pimsim                                                     |
-| 71   | (the system's)     | too little memory, or too many open files                           |
+| 71   | (the system's)     | too little memory, too many open files, or another project's package |
 | 130  | KeyboardInterrupt  | Ctrl-C, or SIGTERM                                                  |
 
 All of them can be pickled, so that a worker process of a sweep can return them to the main process.

@@ -57,6 +57,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "import": ("pimsim.cli.import_config", "Convert configs of other simulators."),
         "trace": ("pimsim.cli.trace", "Write and show traces, the ops that a model computes."),
         "warm-up": ("pimsim.cli.warm_up", "Compile the kernels now, so that no later command waits for it."),
+        "doctor": ("pimsim.cli.doctor", "Examine the environment: libraries, name clashes, cores, kernels."),
     }
 )
 """Module and summary of each command, in the order of `pimsim --help`."""
@@ -153,8 +154,20 @@ def main() -> NoReturn:
             # Errors of files that pimsim writes are OutputErrors. What remains is redirected output on a full disk.
             _fail(f"standard output: cannot be written: {error.strerror or error}", OutputError.exit_code)
         what = f"{type(error).__name__}: {error}"
+        if isinstance(error, ImportError | AttributeError) and (broken := _broken_package()):
+            _fail(f"{broken} ({what})", SYSTEM_EXIT_CODE)
         _fail(f"internal error: {what}. PIMSIM_DEBUG=1 shows the traceback; please report it", INTERNAL_EXIT_CODE)
     sys.exit(code)
+
+
+def _broken_package() -> str:
+    """Return what is wrong with the packages of pimsim, if another project has installed one of their names."""
+    from pimsim.base.environment import name_clashes
+
+    return "; ".join(
+        f"the package {name} is not that of pimsim alone: {clash}; use an environment of its own for pimsim"
+        for name, clash in name_clashes().items()
+    )
 
 
 def _logging() -> AbstractContextManager[None]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pimsim.base.errors import OutputError
+from pimsim.base.kernel_groups import GROUPS, kernel_parts
 from pimsim.cli.completion import one_of
 from pimsim.cli.exits import refuse
 from pimsim.cli.lazy_group import command_app
@@ -20,22 +20,6 @@ if TYPE_CHECKING:
     from crossbar.kernels.warming import Part
 
 app = command_app()
-
-KERNEL_MODULES = (
-    "crossbar.kernels.array_parts",
-    "pimsim.hardware.shared.compiled.contention_parts",
-    "pimsim.inference.compiled.step_parts",
-)
-"""Modules whose `PARTS` are compiled."""
-GROUPS = {
-    "arrays": "drawing, programming and multiplication of 16-bit cells (array, accuracy, sweeps of their metrics)",
-    "wires": "resistive lines, in addition to `arrays`",
-    "wide": "cells whose two states are nearly equal, in addition to `arrays`",
-    "packets": "the loop over packets on a shared mesh, in long contended runs",
-    "decode": "a decode step between the arrays, in Python programs (`pimsim.inference.Decoder`)",
-    "memory": "the loop over chunks of a memory with a timing table, in long contended runs",
-}
-"""Groups of kernels, and what needs them."""
 
 
 @app.command(name="warm-up", epilog="Example: pimsim warm-up arrays wires")
@@ -64,8 +48,7 @@ def warm_up(
             near = get_close_matches(name, GROUPS, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
             refuse(f"there is no group of kernels {name!r}; the groups are {', '.join(GROUPS)}{hint}")
-    parts = [part for module in KERNEL_MODULES for part in import_module(module).PARTS]
-    wanted = [part for part in parts if not groups or part.group in groups]
+    wanted = kernel_parts(groups or ())
     missing = [part for part in wanted if not is_compiled(part)]
     if missing:
         _compile(missing)

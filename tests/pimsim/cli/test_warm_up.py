@@ -7,13 +7,13 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
-from importlib import import_module
 
 import pytest
 
 from crossbar.kernels.warming import Part
 from pimsim import load_config
-from pimsim.cli import kernel_compiling, warm_up
+from pimsim.base import kernel_groups
+from pimsim.cli import kernel_compiling
 from tests.support.command_line import assert_refused
 from tests.support.command_line import pimsim as run_pimsim
 
@@ -47,7 +47,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         def wait(self, progress: object) -> None:
             pass
 
-    monkeypatch.setattr(warm_up, "KERNEL_MODULES", ("fake_parts",))
+    monkeypatch.setattr(kernel_groups, "KERNEL_MODULES", ("fake_parts",))
     monkeypatch.setitem(sys.modules, "fake_parts", type("Module", (), {"PARTS": PARTS}))
     monkeypatch.setattr("crossbar.kernels.warming.is_compiled", lambda part: part.name in {*names, "w"})
     monkeypatch.setattr("crossbar.kernels.warming.Compilation", Recorded)
@@ -65,8 +65,7 @@ def test_what_is_missing_is_compiled(compiled: list[str]) -> None:
 
 
 def test_groups_are_those_of_the_parts() -> None:
-    parts = [part for module in warm_up.KERNEL_MODULES for part in import_module(module).PARTS]
-    assert {part.group for part in parts} == set(warm_up.GROUPS)
+    assert {part.group for part in kernel_groups.kernel_parts()} == set(kernel_groups.GROUPS)
     outcome = run_pimsim("warm-up", "wire")
     assert_refused(outcome, 2)
     assert "did you mean wires?" in outcome.err
