@@ -307,7 +307,7 @@ class GenerationResult(HeadlineRepr):
         Returns:
             One row per step, with the columns of `step_rows`.
         """
-        import pandas as pd
+        from pimsim.base.pandas_library import pd
 
         return pd.DataFrame(self.step_rows())
 

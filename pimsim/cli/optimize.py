@@ -48,11 +48,13 @@ def optimize(
     """Search a design space for its Pareto front: Optuna suggests points and pimsim simulates them."""
     from dataclasses import replace
 
+    from pimsim.base.optional_dependencies import require_optional
     from pimsim.present.text.optimization_report import print_search, progress_on_terminal
     from pimsim.studies.optimization.search_run import optimize as run_search
     from pimsim.studies.optimization.search_spec import load_search
     from pimsim.studies.sweep.running.sweep_run import SweepInterrupted
 
+    require_optional("pandas", "optimize", "pimsim optimize")
     search = load_search(file)
     if trials is not None:
         search = replace(search, trials=trials)

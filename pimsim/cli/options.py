@@ -102,8 +102,10 @@ def plots_folder(value: Path | None) -> Path | None:
         BadParameter: If it is a file, or has the name of an image.
     """
     from pimsim.base.errors import printable
+    from pimsim.base.optional_dependencies import require_optional
 
     if value is not None:
+        require_optional("matplotlib", "plots", "--plots")
         shown = printable(str(value), 200)
         if value.is_file():
             raise typer.BadParameter(f"{shown} is a file; --plots takes a folder, in which each plot is a file")
@@ -137,8 +139,10 @@ def plot_file(value: Path | None) -> Path | None:
         BadParameter: If it is a folder, or its suffix is not that of an image that can be written.
     """
     from pimsim.base.errors import printable
+    from pimsim.base.optional_dependencies import require_optional
 
     if value is not None:
+        require_optional("matplotlib", "plots", "--plot")
         shown = printable(str(value), 200)
         if value.is_dir():
             raise typer.BadParameter(f"{shown} is a folder; --plot takes a file, such as {shown}/plot.pdf")

@@ -395,6 +395,6 @@ class RunResult(HeadlineRepr):
         Returns:
             Data frame with the columns of `op_rows`; the suffixes of the columns are units.
         """
-        import pandas as pd
+        from pimsim.base.pandas_library import pd
 
         return pd.DataFrame(list(self.op_rows()))

@@ -36,8 +36,12 @@ def plot(
     With --by, each group of points has its own plots, as it has its own front in `pimsim results front`.
     """
     from pimsim.base.errors import printable
+    from pimsim.base.optional_dependencies import require_optional
     from pimsim.base.output_guard import check_plots
     from pimsim.base.summaries import counted
+
+    require_optional("matplotlib", "plots", "pimsim results plot")
+    require_optional("pandas", "plots", "pimsim results plot")
     from pimsim.present.plots import write_plots
     from pimsim.present.plots.plot_sweep import sweep_plots
     from pimsim.studies.analysis.point_columns import groups_with_words

@@ -15,9 +15,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pimsim.base.files import make_folder, replacing
+from pimsim.base.optional_dependencies import import_optional
+
+import_optional("matplotlib", "plots", "plots")  # says what is missing before the imports below do
+
 from matplotlib.figure import Figure
 
-from pimsim.base.files import make_folder, replacing
 from pimsim.present.plots import (
     plot_accuracy as accuracy,
 )

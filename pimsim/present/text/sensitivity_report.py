@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-import pandas as pd
 from rich.text import Text
 
 from pimsim.present.text.sweep_report import cell, short_names
 from pimsim.present.text.tables import console, table
 from pimsim.studies.analysis.sensitivity import SobolIndices
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def print_one_at_a_time(found: pd.DataFrame, metric: str, keys: Mapping[str, str], file: IO[str] | None = None) -> None:

@@ -315,6 +315,6 @@ class AccuracyResult(HeadlineRepr):
         Returns:
             Data frame with the columns of `chip_rows`.
         """
-        import pandas as pd
+        from pimsim.base.pandas_library import pd
 
         return pd.DataFrame(self.chip_rows())

@@ -108,6 +108,6 @@ class AccuracyStudy(HeadlineRepr):
         Returns:
             Data frame with the columns of `rows`.
         """
-        import pandas as pd
+        from pimsim.base.pandas_library import pd
 
         return pd.DataFrame(self.rows())

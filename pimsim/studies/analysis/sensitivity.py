@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from pimsim.base.errors import AnalysisError
 from pimsim.base.optional_dependencies import import_optional
+from pimsim.base.pandas_library import pd
 from pimsim.studies.analysis.point_columns import check_columns, distinct, is_numeric, numbers
 
 if TYPE_CHECKING:

@@ -332,6 +332,6 @@ class ClusterResult(ServedFigures):
         Returns:
             Data frame with the columns of `request_rows`.
         """
-        import pandas as pd
+        from pimsim.base.pandas_library import pd
 
         return pd.DataFrame(list(self.request_rows()))

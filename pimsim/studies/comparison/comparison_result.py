@@ -362,7 +362,7 @@ class ComparisonResult(HeadlineRepr):
         Returns:
             Data frame with the columns of `table_rows`; the suffixes of the columns are units.
         """
-        import pandas as pd
+        from pimsim.base.pandas_library import pd
 
         return pd.DataFrame(self.table_rows())
 

@@ -241,6 +241,6 @@ class KvSizes(HeadlineRepr):
         Returns:
             Data frame with the columns of `rows`; the suffixes of the columns are units.
         """
-        import pandas as pd
+        from pimsim.base.pandas_library import pd
 
         return pd.DataFrame(list(self.rows()))

@@ -320,7 +320,7 @@ class Roofline(HeadlineRepr):
         Returns:
             Data frame with the columns of `rows`; the suffixes of the columns are units.
         """
-        import pandas as pd
+        from pimsim.base.pandas_library import pd
 
         return pd.DataFrame(self.rows())
 

@@ -54,7 +54,7 @@ class Table(HeadlineRepr):
         Returns:
             Data frame with one row per cell of the published figure or table.
         """
-        import pandas as pd
+        from pimsim.base.pandas_library import pd
 
         return pd.DataFrame(list(self.rows), columns=list(self.columns))
 

@@ -209,7 +209,7 @@ class RangesResult(HeadlineRepr):
         Returns:
             Data frame; columns of numbers are dotted keys, those of figures end in their unit.
         """
-        import pandas as pd
+        from pimsim.base.pandas_library import pd
 
         numbers = {each.key: each.range.quantile(self.uniform[each.group]) for each in self.ranges}
         return pd.DataFrame({**numbers, **self.samples})

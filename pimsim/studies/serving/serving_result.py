@@ -291,7 +291,7 @@ class ServingResult(ServedFigures):
         Returns:
             Data frame with the columns of `request_rows`.
         """
-        import pandas as pd
+        from pimsim.base.pandas_library import pd
 
         return pd.DataFrame(list(self.request_rows()))
 
@@ -304,7 +304,7 @@ class ServingResult(ServedFigures):
         Returns:
             Data frame with start and end in seconds, and dynamic and leakage power in watts.
         """
-        import pandas as pd
+        from pimsim.base.pandas_library import pd
 
         return pd.DataFrame(power_over_time(self, intervals))
 
@@ -316,6 +316,6 @@ class ServingResult(ServedFigures):
         Returns:
             Data frame with the columns of `iteration_rows`.
         """
-        import pandas as pd
+        from pimsim.base.pandas_library import pd
 
         return pd.DataFrame(list(self.iteration_rows()))

@@ -132,7 +132,7 @@ class SweepResults(HeadlineRepr):
         Returns:
             One row per point. The columns are the axes, the metrics, `status` ("ok" or "failed"), `error` and `key`.
         """
-        import pandas as pd
+        from pimsim.base.pandas_library import pd
 
         table: dict[str, Any] = {name: self.columns[name] for name in self.column_names[:-3]}
         table["status"] = ["failed" if error else "ok" for error in self.errors]
