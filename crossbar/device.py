@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from crossbar.params import CellParams, CrossbarParams, DriftParams, StateSpread, VariationParams
 
-STREAMS = ("cells", "reference", "drift", "telegraph", "dac", "adc", "read", "calibration")
+STREAMS = ("cells", "reference", "drift", "telegraph", "dac", "adc", "read", "calibration", "compensation")
 """Purposes of random numbers. Each has a key of its own, so that none shifts the numbers of another."""
 
 
@@ -95,9 +95,20 @@ def cells_vary(params: CrossbarParams) -> bool:
     Returns:
         True with programming variation, drift or telegraph noise.
     """
-    noise = params.noise
-    trapped = noise.telegraph.fraction > 0 and noise.telegraph.amplitude > 0
-    return any(state.sigma > 0 for state in states(params)) or drifts(noise.drift) or trapped
+    varied = any(state.sigma > 0 for state in states(params))
+    return varied or drifts(params.noise.drift) or has_traps(params)
+
+
+def has_traps(params: CrossbarParams) -> bool:
+    """Return whether cells have traps that change their conductance.
+
+    Args:
+        params: Parameters of the arrays; only `noise.telegraph` is read.
+
+    Returns:
+        True with telegraph noise.
+    """
+    return params.noise.telegraph.fraction > 0 and params.noise.telegraph.amplitude > 0
 
 
 def drifts(drift: DriftParams) -> bool:
@@ -109,14 +120,7 @@ def drifts(drift: DriftParams) -> bool:
     Returns:
         True if the age is above the start time and a drift parameter is not 0.
     """
-    changes = (
-        drift.exponent,
-        drift.exponent_sigma,
-        drift.shift_siemens,
-        drift.spread_siemens,
-        drift.spread_growth_siemens,
-    )
-    return drift.age_s > drift.start_s and any(changes)
+    return drift.age_s > drift.start_s and drift.changes
 
 
 def read_variances(params: CrossbarParams) -> tuple[float, float]:

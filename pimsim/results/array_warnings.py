@@ -63,7 +63,7 @@ def array_warnings(config: Config) -> tuple[str, ...]:
     crossbar = config.machine.crossbar_tile
     if crossbar is None or config.mapping.projections != "crossbar":
         return ()
-    return (*_noise(crossbar.pair), *_rows(crossbar.pair))
+    return (*_noise(crossbar.operating_pair), *_rows(crossbar.operating_pair))
 
 
 def _rows(pair: CrossbarParams) -> tuple[str, ...]:

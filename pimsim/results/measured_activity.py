@@ -71,9 +71,9 @@ class MeasuredActivity:
 
     @property
     def pair(self) -> CrossbarParams:
-        """Parameters of the measured arrays."""
+        """Parameters of the measured arrays when they were read."""
         assert self.config.machine.crossbar is not None
-        return self.config.machine.crossbar.pair
+        return self.config.machine.crossbar.operating_pair
 
     @property
     def origin(self) -> str:

@@ -24,6 +24,7 @@ from crossbar.params import (
     StateNoise,
     StateSpread,
     TelegraphParams,
+    UpkeepParams,
     VariationParams,
     WireParams,
     WriteVerifyParams,
@@ -44,6 +45,7 @@ from tests.crossbar.valid_params import (
     SENSING,
     SPREAD,
     TELEGRAPH,
+    UPKEEP,
     VARIATION,
     VERIFY,
     WIRES,
@@ -342,6 +344,7 @@ def test_a_pair_is_its_parts() -> None:
         lines=None,
         drivers=None,
         sensing=SensingParams(**SENSING),
+        upkeep=UpkeepParams(**UPKEEP),
     )
     assert pair == CrossbarParams.model_validate(PAIR)
 

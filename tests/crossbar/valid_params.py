@@ -18,6 +18,7 @@ from crossbar.params import (
     StateNoise,
     StateSpread,
     TelegraphParams,
+    UpkeepParams,
     VariationParams,
     WireParams,
     WriteVerifyParams,
@@ -137,6 +138,11 @@ SENSING: dict[str, Any] = {
 }  # fmt: skip
 
 
+UPKEEP: dict[str, Any] = {
+    "adc_ranges": "at_age", "drift_compensation": "none", "test_vectors": 32, "interval_s": None,
+}  # fmt: skip
+
+
 PAIR: dict[str, Any] = {
     "cell": CELL,
     "array": ARRAY,
@@ -148,6 +154,7 @@ PAIR: dict[str, Any] = {
     "lines": None,
     "drivers": None,
     "sensing": SENSING,
+    "upkeep": UPKEEP,
 }
 
 
@@ -156,6 +163,7 @@ ALL: list[tuple[type[Any], dict[str, Any]]] = [
     (DriverParams, DRIVERS),
     (IntegrationParams, INTEGRATION),
     (SensingParams, SENSING),
+    (UpkeepParams, UPKEEP),
     (CellParams, CELL),
     (ArrayParams, ARRAY),
     (DacParams, DAC),

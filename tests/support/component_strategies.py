@@ -15,6 +15,7 @@ from crossbar.params import (
     CrossbarParams,
     DacParams,
     EncodingParams,
+    UpkeepParams,
     WeightAlphabet,
 )
 from pimsim.config.loading import load_config
@@ -215,6 +216,7 @@ def pairs(draw: st.DrawFn, *, sliced: bool = False) -> CrossbarParams:
         lines=draw(lines) if has_lines else None,
         drivers=draw(st.none() | drivers),
         sensing=draw(sensings(dac_bits == 1)),
+        upkeep=UpkeepParams(adc_ranges="at_age", drift_compensation="none", test_vectors=32, interval_s=None),
     )
 
 

@@ -74,6 +74,11 @@ class CrossbarConfig(Section):
         description="file that pimsim array --out wrote: the energies of cells and DACs follow from its measured "
         "activity; null: from pair.cell.read_activity and the mean conductance of a cell (docs/array.md)",
     )
+    rewrite_interval_s: Positive | None = Field(
+        le=1e12,
+        description="time between two rewrites of all weights that stay on the chip; products are those of the oldest "
+        "cells, at its end. null: weights are written once, and pair.noise.drift.age_s is the age of the cells",
+    )
     pes_per_tile: int = Field(ge=1, le=128, description="PEs that share a merge tree and an output buffer")
     banks: int = Field(
         ge=1, le=1 << 16, description="number of tile meshes on a chip (provisioning whole_model and swap)"
@@ -97,6 +102,15 @@ class CrossbarConfig(Section):
     staging: StagingConfig | None = Field(
         description="memory, bus and accumulators between the network and the PEs of a tile; null: none, as MNSIM"
     )
+
+    @property
+    def operating_pair(self) -> CrossbarParams:
+        """Parameters of the arrays when they are read: cells are as old as the interval between two rewrites allows."""
+        if self.rewrite_interval_s is None:
+            return self.pair
+        noise = self.pair.noise
+        drift = noise.drift.model_copy(update={"age_s": self.rewrite_interval_s})
+        return self.pair.model_copy(update={"noise": noise.model_copy(update={"drift": drift})})
 
     @property
     def input_vector_bytes(self) -> int:

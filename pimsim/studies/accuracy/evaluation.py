@@ -117,7 +117,7 @@ def _evaluate_streamed(
     machine = machine_figures(config, inputs)
     crossbar = config.machine.crossbar
     assert crossbar is not None
-    chips = ChipSettings(crossbar.pair, seeds, tile_sums_of(config), weights_by_role(config), threads)
+    chips = ChipSettings(crossbar.operating_pair, seeds, tile_sums_of(config), weights_by_role(config), threads)
     evaluation = StreamedEvaluation(inputs, formats_of(config), chips)
     own = {"seed": seed, **fingerprints(inputs), **dict(flat(config.model_dump(mode="json")))}
     with closing(StreamFolder(folder, own, inputs.network.spec.d_model)) as state:
@@ -332,7 +332,7 @@ def evaluate_point(
     sums = tile_sums_of(config)
     weights_of = weights_by_role(config)
     runs = [
-        run_chip(reference, crossbar.pair, each, threads, counter.tick, sums, weights_of)
+        run_chip(reference, crossbar.operating_pair, each, threads, counter.tick, sums, weights_of)
         for each in seeds_of(config, seed)
     ]
     return assembled(config, reference, machine, seed, runs)

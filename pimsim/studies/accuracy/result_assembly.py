@@ -10,6 +10,7 @@ from pimsim.config.schema import Config
 from pimsim.hardware.measured_energies import activity_notes
 from pimsim.hardware.technology import technology_notes
 from pimsim.inference.projections import Site
+from pimsim.mapping.ageing_notes import ageing_notes
 from pimsim.mapping.circuit_notes import circuit_notes, input_bits
 from pimsim.studies.accuracy.accuracy_records import (
     ChipAccuracy,
@@ -71,6 +72,7 @@ def assembled(
             *technology_notes(config.machine),
             *activity_notes(config.machine),
             *circuit_notes(config, input_bits(config)),
+            *ageing_notes(config),
         ),
         accounting=machine.accounting,
         plugins=plugin_records(),

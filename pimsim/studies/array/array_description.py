@@ -27,6 +27,7 @@ _REMAPPINGS = {
     "spares": "spare columns replace the columns with the largest stuck-at error",
     "columns": "columns are assigned to the bit lines with the smallest stuck-at error",
 }
+_COMPENSATIONS = {"global": "one factor per matrix", "per_array": "one factor per array"}
 _RANGES = {
     "full": "full range of possible sums",
     "calibrated": "range calibrated with sample vectors",
@@ -58,7 +59,7 @@ def describe_array(config: Config) -> list[DescriptionLine]:
         Lines on weights, cells, array, activations and ADC, and one line for each error source that is present.
     """
     assert config.machine.crossbar is not None
-    params = config.machine.crossbar.pair
+    params = config.machine.crossbar.operating_pair
     sources = _Sources(config)
     return [DescriptionLine(what, text, sources.of(key)) for what, text, key in _lines(params)]
 
@@ -104,6 +105,7 @@ def _noise(params: CrossbarParams) -> Iterator[tuple[str, str, str]]:
     if "drift" in sources:
         age = _q(noise.drift.age_s, "_s")
         yield "drift", f"{age} after programming, nu {noise.drift.exponent:.3g}", "noise.drift.age_s"
+    yield from _upkeep(params)
     if "telegraph" in sources:
         trap = noise.telegraph
         text = f"{trap.fraction:.2%} of the cells, amplitude -{trap.amplitude:.3g}"
@@ -121,6 +123,19 @@ def _noise(params: CrossbarParams) -> Iterator[tuple[str, str, str]]:
         steps = f"offset {adc.offset_lsb:.3g}, INL {adc.inl_lsb:.3g}, noise {adc.noise_lsb:.3g} steps"
         text = f"standard deviations: {steps}, gain {adc.gain_error:.3g}"
         yield "ADC errors", text, "adc.offset_lsb"
+
+
+def _upkeep(params: CrossbarParams) -> Iterator[tuple[str, str, str]]:
+    upkeep, aged = params.upkeep, "drift" in present(params)
+    ago = "" if upkeep.interval_s is None else f", {_q(upkeep.interval_s, '_s')} before the read"
+    if upkeep.drift_compensation != "none":
+        vectors = f"{_count(upkeep.test_vectors, 'test vector')}{ago}"
+        text = f"{_COMPENSATIONS[upkeep.drift_compensation]}, of {vectors}"
+        yield "compensation", text, "upkeep.drift_compensation"
+    if aged and params.adc.range != "full":
+        again = f"set again for aged cells{ago}"
+        text = "set when the cells were programmed" if upkeep.adc_ranges == "at_programming" else again
+        yield "ADC ranges", text, "upkeep.adc_ranges"
 
 
 def _variation(params: CrossbarParams) -> str:

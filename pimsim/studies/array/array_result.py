@@ -195,9 +195,9 @@ class ArrayStudy(HeadlineRepr):
 
     @property
     def params(self) -> CrossbarParams:
-        """Parameters of the arrays."""
+        """Parameters of the arrays when they are read."""
         assert self.config.machine.crossbar is not None
-        return self.config.machine.crossbar.pair
+        return self.config.machine.crossbar.operating_pair
 
     @property
     def activity(self) -> MeasuredActivity:

@@ -56,6 +56,7 @@ SITUATIONS: tuple[Mapping[str, Any], ...] = (
     {"workload.phase": "prefill", f"{MESH}.switching": "store_and_forward", "workload.routing.trace": "unread.json"},
     {"workload.phase": "load"},
     {f"{ADC}.range": "full", "machine.sram.ports": None},
+    {"machine.crossbar.rewrite_interval_s": 1e4, f"{PAIR}.upkeep.drift_compensation": "global"},
     {"machine.crossbar.pair.array.columns_per_adc": 4, "mapping.projections": "systolic"},
     {f"{PAIR}.lines": CHARGED, f"{PAIR}.drivers": DRIVERS},
     {"workload.kv.keep": "recent", "workload.kv.recent": 9},

@@ -47,7 +47,7 @@ def array_errors(result: RunResult) -> ArrayErrors | None:
         WorkloadInputError: If the random matrix cannot be programmed into arrays with these parameters.
     """
     crossbar = result.config.machine.crossbar
-    return None if crossbar is None or not has_pair(result.config.machine) else _errors(crossbar.pair)
+    return None if crossbar is None or not has_pair(result.config.machine) else _errors(crossbar.operating_pair)
 
 
 @lru_cache(_CACHE_SIZE)
