@@ -25,6 +25,7 @@ from crossbar.noise_params import StateSpread as StateSpread
 from crossbar.noise_params import TelegraphParams as TelegraphParams
 from crossbar.noise_params import VariationParams as VariationParams
 from crossbar.noise_params import WriteVerifyParams as WriteVerifyParams
+from crossbar.thermal_params import ThermalParams as ThermalParams
 from crossbar.upkeep_params import UpkeepParams as UpkeepParams
 from crossbar.value_types import Count, NonNegative, Params, Positive, Relative
 
@@ -223,6 +224,7 @@ class CrossbarParams(Params):
     drivers: DriverParams | None = Field(description="drivers of the rows beside the DACs; null: not counted")
     sensing: SensingParams
     upkeep: UpkeepParams
+    thermal: ThermalParams
 
     def planes(self, activation_bits: int) -> int:
         """Return the number of pulses per row for one activation: one per `dac.bits` bits, and one for a sign bit.

@@ -28,6 +28,7 @@ from crossbar.params import CrossbarParams
 from crossbar.pulses import make_pulses
 from crossbar.ranging import Ranging
 from crossbar.remapping import remap, stuck_error
+from crossbar.thermal import at_temperature
 from crossbar.upkeep import Chip, in_units_of, maintained_ranges
 
 MIN_PRODUCTS_PER_THREAD = 2**20
@@ -48,7 +49,7 @@ def program_matrix(
 
     Args:
         weights: [in, out] integers of the alphabet `params.encoding.weights`.
-        params: parameters of cells, arrays and converters.
+        params: parameters of cells, arrays and converters; they are converted to their temperatures.
         seed: seed of all random numbers; the same seed gives the same chip, and the same noise at each read.
         calibration: [vectors, in] activations that calibrated ADC ranges are set by; None means uniformly random ones.
         threads: threads of the compiled loops; the result does not depend on it. None means one per core.
@@ -59,6 +60,10 @@ def program_matrix(
     Raises:
         CrossbarError: If weights, activations, seed or threads are invalid, or planes are integrated.
     """
+    try:
+        params = at_temperature(params)
+    except ValueError as error:
+        raise CrossbarError(str(error)) from error
     check_computed(params)
     code = weight_code(params.encoding)
     check_integer("seed", seed, 0, 2**63 - 1)

@@ -28,6 +28,7 @@ from crossbar.layout import Layout
 from crossbar.multiplication import batches, read_noise
 from crossbar.params import CrossbarParams
 from crossbar.ranging import Ranging, set_range
+from crossbar.thermal import off_calibration
 
 AT_PROGRAMMING, AT_CHECK = 2**62, 2**62 + 2**32
 """Numbers of the first test vector of both measurements: their read noise is that of no other vector."""
@@ -57,22 +58,32 @@ class Chip:
         """Parameters of cells, arrays and converters."""
         return self.draw.params
 
-    def before(self, seconds: float) -> Chip:
+    def before(self, seconds: float, *, calibrated: bool = False) -> Chip:
         """Return the same chip at an earlier time.
 
         Args:
             seconds: how much earlier; at most the age of the cells.
+            calibrated: whether its temperature was that of calibration then, not that of the read.
 
         Returns:
             The chip; itself if its cells were the same then.
         """
         params = self.params
-        if seconds <= 0 or not (device.drifts(params.noise.drift) or device.has_traps(params)):
+        warmed = calibrated and off_calibration(params)
+        aged = seconds > 0 and (device.drifts(params.noise.drift) or device.has_traps(params))
+        if not aged and not warmed:
             return self
         drift = params.noise.drift
         younger = drift.model_copy(update={"age_s": max(0.0, drift.age_s - seconds)})
-        changed = params.model_copy(update={"noise": params.noise.model_copy(update={"drift": younger})})
-        draw = Draw(changed, self.draw.seed, (*self.draw.intervals_s, seconds))
+        thermal = params.thermal
+        kelvin = thermal.written_k if warmed else thermal.temperature_k
+        changed = params.model_copy(
+            update={
+                "noise": params.noise.model_copy(update={"drift": younger}),
+                "thermal": thermal.model_copy(update={"temperature_k": kelvin}),
+            }
+        )
+        draw = Draw(changed, self.draw.seed, (*self.draw.intervals_s, *((seconds,) if seconds > 0 else ())))
         cells = tuple(program(self.weights, self.layout, each.channel, draw) for each in self.cells)
         return replace(self, draw=draw, cells=cells)
 
@@ -96,7 +107,7 @@ def maintained_ranges(chip: Chip, sample: NDArray[np.int32], pulses_of: PulsesOf
     check = chip.before(min(upkeep.interval_s or 0.0, age_s))
     compensates = upkeep.drift_compensation != "none"
     at_programming = upkeep.adc_ranges == "at_programming"
-    new = chip.before(age_s) if compensates or at_programming else check
+    new = chip.before(age_s, calibrated=True) if compensates or at_programming else check
     setting = new if at_programming else check
     pulses = pulses_of(sample if params.adc.range != "full" else sample[:0])
     ranges = tuple(

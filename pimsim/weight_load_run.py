@@ -27,7 +27,7 @@ from pimsim.mapping.weight_loading import (
 from pimsim.results.accounting import LEAKAGE, Accounting, CostItem
 from pimsim.results.feasibility import Provision
 from pimsim.results.run_result import RunResult
-from pimsim.results.upkeep import CheckRecord
+from pimsim.results.upkeep_figures import CheckRecord
 from pimsim.steps.records import TileUse
 from pimsim.version import __version__
 from workloads.trace import Trace

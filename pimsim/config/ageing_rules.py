@@ -27,9 +27,25 @@ def _uncompensated(crossbar: CrossbarConfig) -> bool:
 
 
 def _ageless(crossbar: CrossbarConfig) -> bool:
-    drift, upkeep = crossbar.operating_pair.noise.drift, crossbar.pair.upkeep
-    ages = (drift.changes and drift.age_s > drift.start_s) or crossbar.pair.noise.telegraph.fraction > 0
+    pair = crossbar.operating_pair(None)
+    drift, upkeep = pair.noise.drift, pair.upkeep
+    ages = _activated(crossbar) or pair.noise.telegraph.fraction > 0 or (drift.changes and drift.age_s > drift.start_s)
     return not ages and (upkeep.interval_s is None or not crossbar.calibration_vectors)
+
+
+def _activated(crossbar: CrossbarConfig) -> bool:
+    thermal = crossbar.pair.thermal
+    return any((thermal.lrs_tcr, thermal.hrs_ev, thermal.drift_ev))
+
+
+def _at_reference(config: Config) -> str:
+    pair = config.machine.operating_pair
+    if pair is None or config.machine.crossbar is None:
+        return ""
+    stated = config.machine.crossbar.pair.thermal.reference_k
+    if pair.thermal.read_k != stated or pair.thermal.written_k != stated:
+        return ""
+    return f"the arrays are at {PAIR}.thermal.reference_k, {stated:g} K, that their cells are stated for"
 
 
 AGEING_RULES: tuple[tuple[tuple[str, ...], Callable[[Config], str], tuple[str, ...]], ...] = (
@@ -66,7 +82,20 @@ AGEING_RULES: tuple[tuple[tuple[str, ...], Callable[[Config], str], tuple[str, .
         _when(_ageless, f"the cells do not age ({PAIR}.noise.drift), so their ranges are the same at any time"),
         (
             *(f"{PAIR}.noise.drift", f"{PAIR}.noise.telegraph", f"{CROSSBAR}.rewrite_interval_s"),
-            *(f"{_UPKEEP}.interval_s", f"{CROSSBAR}.calibration_vectors"),
+            *(f"{_UPKEEP}.interval_s", f"{CROSSBAR}.calibration_vectors", f"{PAIR}.thermal"),
         ),
+    ),
+    (
+        (f"{PAIR}.thermal.calibration_k", f"{PAIR}.thermal.reference_k"),
+        _when(
+            lambda crossbar: not _activated(crossbar),
+            f"{PAIR}.thermal has no lrs_tcr, hrs_ev or drift_ev, so cells are the same at every temperature",
+        ),
+        tuple(f"{PAIR}.thermal.{key}" for key in ("lrs_tcr", "hrs_ev", "drift_ev")),
+    ),
+    (
+        tuple(f"{PAIR}.thermal.{key}" for key in ("lrs_tcr", "hrs_ev", "drift_ev")),
+        _at_reference,
+        ("machine.temperature_k", *(f"{PAIR}.thermal.{key}" for key in ("temperature_k", "calibration_k"))),
     ),
 )

@@ -26,7 +26,7 @@ def ageing_notes(config: Config) -> Iterator[str]:
     crossbar = config.machine.crossbar_tile
     if crossbar is None or config.mapping.projections != "crossbar":
         return
-    pair = crossbar.operating_pair
+    pair = crossbar.operating_pair(config.machine.temperature_k)
     if crossbar.rewrite_interval_s is not None:
         yield (
             f"weights are rewritten every {_time(crossbar.rewrite_interval_s)} (machine.crossbar.rewrite_interval_s); "

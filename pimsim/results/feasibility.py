@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from pimsim.base.stored_columns import Table
-from pimsim.results.upkeep import CheckRecord, Upkeep
+from pimsim.results.upkeep_figures import CheckRecord, Upkeep
 
 S_PER_DAY = 86_400
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import CrossbarConfig
 from pimsim.results.feasibility import AreaItem, Feasibility
-from pimsim.results.upkeep import Upkeep
+from pimsim.results.upkeep_figures import Upkeep
 
 if TYPE_CHECKING:
     from pimsim.results.run_result import RunResult

@@ -24,6 +24,7 @@ from crossbar.params import (
     StateNoise,
     StateSpread,
     TelegraphParams,
+    ThermalParams,
     UpkeepParams,
     VariationParams,
     WireParams,
@@ -45,6 +46,7 @@ from tests.crossbar.valid_params import (
     SENSING,
     SPREAD,
     TELEGRAPH,
+    THERMAL,
     UPKEEP,
     VARIATION,
     VERIFY,
@@ -345,6 +347,7 @@ def test_a_pair_is_its_parts() -> None:
         drivers=None,
         sensing=SensingParams(**SENSING),
         upkeep=UpkeepParams(**UPKEEP),
+        thermal=ThermalParams(**THERMAL),
     )
     assert pair == CrossbarParams.model_validate(PAIR)
 

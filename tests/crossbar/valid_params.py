@@ -18,6 +18,7 @@ from crossbar.params import (
     StateNoise,
     StateSpread,
     TelegraphParams,
+    ThermalParams,
     UpkeepParams,
     VariationParams,
     WireParams,
@@ -143,6 +144,11 @@ UPKEEP: dict[str, Any] = {
 }  # fmt: skip
 
 
+THERMAL: dict[str, Any] = {
+    "temperature_k": None, "calibration_k": None, "reference_k": 300.0, "lrs_tcr": 0.0, "hrs_ev": 0.0, "drift_ev": 0.0,
+}  # fmt: skip
+
+
 PAIR: dict[str, Any] = {
     "cell": CELL,
     "array": ARRAY,
@@ -155,6 +161,7 @@ PAIR: dict[str, Any] = {
     "drivers": None,
     "sensing": SENSING,
     "upkeep": UPKEEP,
+    "thermal": THERMAL,
 }
 
 
@@ -164,6 +171,7 @@ ALL: list[tuple[type[Any], dict[str, Any]]] = [
     (IntegrationParams, INTEGRATION),
     (SensingParams, SENSING),
     (UpkeepParams, UPKEEP),
+    (ThermalParams, THERMAL),
     (CellParams, CELL),
     (ArrayParams, ARRAY),
     (DacParams, DAC),

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from crossbar.params import CrossbarParams
 from crossbar.partial_sums import partial_sum_bits
+from crossbar.thermal import at_temperature
 from pimsim.config.schema.buffer_section import BufferConfig
 from pimsim.config.schema.quantities import (
     Area,
@@ -103,14 +104,23 @@ class CrossbarConfig(Section):
         description="memory, bus and accumulators between the network and the PEs of a tile; null: none, as MNSIM"
     )
 
-    @property
-    def operating_pair(self) -> CrossbarParams:
-        """Parameters of the arrays when they are read: cells are as old as the interval between two rewrites allows."""
-        if self.rewrite_interval_s is None:
-            return self.pair
-        noise = self.pair.noise
-        drift = noise.drift.model_copy(update={"age_s": self.rewrite_interval_s})
-        return self.pair.model_copy(update={"noise": noise.model_copy(update={"drift": drift})})
+    def operating_pair(self, temperature_k: float | None) -> CrossbarParams:
+        """Return the parameters of the arrays when they are read.
+
+        Args:
+            temperature_k: Temperature of the machine; None: arrays have that of their own constants.
+
+        Returns:
+            Arrays at their temperature, whose cells are as old as the interval between two rewrites allows.
+        """
+        pair = self.pair
+        if pair.thermal.temperature_k is None and temperature_k is not None:
+            thermal = pair.thermal.model_copy(update={"temperature_k": temperature_k})
+            pair = pair.model_copy(update={"thermal": thermal})
+        if self.rewrite_interval_s is not None:
+            drift = pair.noise.drift.model_copy(update={"age_s": self.rewrite_interval_s})
+            pair = pair.model_copy(update={"noise": pair.noise.model_copy(update={"drift": drift})})
+        return at_temperature(pair)
 
     @property
     def input_vector_bytes(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pimsim.present.text.tables import quantity
-from pimsim.results.upkeep import Upkeep
+from pimsim.results.upkeep_figures import Upkeep
 
 
 def upkeep_rows(upkeep: Upkeep) -> Iterator[tuple[str, str, str]]:

@@ -8,6 +8,7 @@ from typing import Any
 from pimsim.base.plugins import plugin_records
 from pimsim.config.schema import Config
 from pimsim.hardware.measured_energies import activity_notes
+from pimsim.hardware.operating_temperature import temperature_notes
 from pimsim.hardware.technology import technology_notes
 from pimsim.inference.projections import Site
 from pimsim.mapping.ageing_notes import ageing_notes
@@ -70,6 +71,7 @@ def assembled(
             *config.workload.kv.spec().notes_at(machine.figures.context_length),
             *selection_notes(reference.formats.selection),
             *technology_notes(config.machine),
+            *temperature_notes(config.machine),
             *activity_notes(config.machine),
             *circuit_notes(config, input_bits(config)),
             *ageing_notes(config),

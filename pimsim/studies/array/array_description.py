@@ -58,8 +58,8 @@ def describe_array(config: Config) -> list[DescriptionLine]:
     Returns:
         Lines on weights, cells, array, activations and ADC, and one line for each error source that is present.
     """
-    assert config.machine.crossbar is not None
-    params = config.machine.crossbar.operating_pair
+    params = config.machine.operating_pair
+    assert params is not None
     sources = _Sources(config)
     return [DescriptionLine(what, text, sources.of(key)) for what, text, key in _lines(params)]
 
@@ -110,6 +110,10 @@ def _noise(params: CrossbarParams) -> Iterator[tuple[str, str, str]]:
         trap = noise.telegraph
         text = f"{trap.fraction:.2%} of the cells, amplitude -{trap.amplitude:.3g}"
         yield "telegraph", text, "noise.telegraph.fraction"
+    if "temperature" in sources:
+        thermal = params.thermal
+        text = f"read at {thermal.read_k:g} K, calibrated at {thermal.written_k:g} K"
+        yield "temperature", text, "thermal.calibration_k"
     if "faults" in sources:
         faults = noise.faults
         text = f"{faults.stuck_lrs:.2%} of the cells stuck in LRS, {faults.stuck_hrs:.2%} in HRS"

@@ -196,8 +196,9 @@ class ArrayStudy(HeadlineRepr):
     @property
     def params(self) -> CrossbarParams:
         """Parameters of the arrays when they are read."""
-        assert self.config.machine.crossbar is not None
-        return self.config.machine.crossbar.operating_pair
+        pair = self.config.machine.operating_pair
+        assert pair is not None
+        return pair
 
     @property
     def activity(self) -> MeasuredActivity:

@@ -93,6 +93,8 @@ VALUES: Mapping[str, Any] = {
     "machine.systolic.cycle_energy_array": [33, 33],  # as the other values of rows and columns
     "machine.memory.dram.chunk_bytes": 64,  # whole bursts
     "machine.memory.dram.interleave_bytes": 64,
+    f"{PAIR}.thermal.calibration_k": 310.0,
+    f"{PAIR}.thermal.reference_k": 310.0,
     "mapping.placement_groups": [["q", "k", "v", "o"], ["ffn_gate", "ffn_up", "ffn_down"]],
 }
 """Other values of keys for which `other_value` finds none."""

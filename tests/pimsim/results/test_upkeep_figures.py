@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pimsim import load_config, load_weights, simulate
-from pimsim.results.upkeep import S_PER_YEAR, Upkeep
+from pimsim.results.upkeep_figures import S_PER_YEAR, Upkeep
 from tests.support.closeness import near
 
 BY_HAND = Upkeep(
