@@ -26,6 +26,7 @@ from crossbar.conductances import (
     reference_columns,
 )
 from crossbar.converters import dac_levels
+from crossbar.device import step_conductance_s
 from crossbar.encoding import MINUS, Channel, WeightMatrix, lrs_table
 from crossbar.kernels import arguments
 from crossbar.kernels.arguments import (
@@ -219,7 +220,7 @@ def choose_storage(largest: float, params: CrossbarParams) -> tuple[int, np.dtyp
 
 
 def _stored_states(draw: Draw, fraction_bits: int, subtracted: np.float32 = _NO_CONDUCTANCE) -> tuple[int, int]:
-    """Return both nominal states in stored units, rounded as `program_cells` does.
+    """Return both nominal states at calibration in stored units, rounded as `program_cells` does.
 
     Args:
         draw: parameters and seed of the chip.
@@ -229,9 +230,11 @@ def _stored_states(draw: Draw, fraction_bits: int, subtracted: np.float32 = _NO_
     Returns:
         Stored values of HRS and LRS.
     """
-    statistics, units = draw.cell_statistics(), np.float32(2.0**fraction_bits)
+    cell, units = draw.params.cell, np.float32(2.0**fraction_bits)
+    step_s = step_conductance_s(cell)
     hrs, lrs = (
-        int(np.floor((state - subtracted) * units + np.float32(0.5))) for state in (statistics.hrs, statistics.lrs)
+        int(np.floor((np.float32(1 / ohm / step_s) - subtracted) * units + np.float32(0.5)))
+        for ohm in (cell.hrs_ohm, cell.lrs_ohm)
     )
     return hrs, lrs
 

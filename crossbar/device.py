@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crossbar.params import CellParams, CrossbarParams, DriftParams, StateSpread, VariationParams
+from crossbar.thermal import off_calibration
 
-STREAMS = ("cells", "reference", "drift", "telegraph", "dac", "adc", "read", "calibration")
+STREAMS = ("cells", "reference", "drift", "telegraph", "dac", "adc", "read", "calibration", "compensation")
 """Purposes of random numbers. Each has a key of its own, so that none shifts the numbers of another."""
 
 
@@ -36,16 +37,21 @@ def states(params: CrossbarParams) -> tuple[State, State]:
     """Return the statistics of HRS and LRS.
 
     Args:
-        params: Parameters of the arrays: cell resistances and programming variation.
+        params: Parameters of the arrays: cell resistances, programming variation and temperature.
 
     Returns:
         HRS, then LRS: nominal conductance in siemens, and its spread over cells after programming.
     """
-    variation = params.noise.variation
-    return (
-        _state(1 / params.cell.hrs_ohm, variation.hrs, variation),
-        _state(1 / params.cell.lrs_ohm, variation.lrs, variation),
+    variation, thermal = params.noise.variation, params.thermal
+    hrs = _state(1 / params.cell.hrs_ohm, variation.hrs, variation)
+    lrs = _state(1 / params.cell.lrs_ohm, variation.lrs, variation)
+    if thermal.read_k == thermal.reference_k:
+        return hrs, lrs
+    hrs_s, lrs_s = (
+        hrs.conductance_s * thermal.hrs_factor(thermal.read_k),
+        lrs.conductance_s * thermal.lrs_factor(thermal.read_k),
     )
+    return replace(hrs, conductance_s=hrs_s), replace(lrs, conductance_s=lrs_s)
 
 
 def _state(conductance_s: float, spread: StateSpread, variation: VariationParams) -> State:
@@ -90,14 +96,25 @@ def cells_vary(params: CrossbarParams) -> bool:
     """Return whether a cell's conductance can differ from both nominal states.
 
     Args:
-        params: Parameters of the arrays; only `cell` and `noise` are read.
+        params: Parameters of the arrays; only `cell`, `noise` and `thermal` are read.
 
     Returns:
-        True with programming variation, drift or telegraph noise.
+        True with programming variation, drift or telegraph noise, or at another temperature than at calibration.
     """
-    noise = params.noise
-    trapped = noise.telegraph.fraction > 0 and noise.telegraph.amplitude > 0
-    return any(state.sigma > 0 for state in states(params)) or drifts(noise.drift) or trapped
+    varied = any(state.sigma > 0 for state in states(params))
+    return varied or drifts(params.noise.drift) or has_traps(params) or off_calibration(params)
+
+
+def has_traps(params: CrossbarParams) -> bool:
+    """Return whether cells have traps that change their conductance.
+
+    Args:
+        params: Parameters of the arrays; only `noise.telegraph` is read.
+
+    Returns:
+        True with telegraph noise.
+    """
+    return params.noise.telegraph.fraction > 0 and params.noise.telegraph.amplitude > 0
 
 
 def drifts(drift: DriftParams) -> bool:
@@ -109,21 +126,14 @@ def drifts(drift: DriftParams) -> bool:
     Returns:
         True if the age is above the start time and a drift parameter is not 0.
     """
-    changes = (
-        drift.exponent,
-        drift.exponent_sigma,
-        drift.shift_siemens,
-        drift.spread_siemens,
-        drift.spread_growth_siemens,
-    )
-    return drift.age_s > drift.start_s and any(changes)
+    return drift.age_s > drift.start_s and drift.changes
 
 
 def read_variances(params: CrossbarParams) -> tuple[float, float]:
     """Return the variance of one read of a cell in HRS and of one in LRS.
 
     Args:
-        params: Parameters of the arrays; only `cell` and `noise.read` are read.
+        params: Parameters of the arrays; only `cell`, `noise.read` and `thermal` are read.
 
     Returns:
         Variances of HRS and LRS in squared steps of conductance.
@@ -132,6 +142,6 @@ def read_variances(params: CrossbarParams) -> tuple[float, float]:
         docs/array.md, eq. (11).
     """
     step_s = step_conductance_s(params.cell)
-    noise = params.noise.read
-    hrs, lrs = noise.hrs / params.cell.hrs_ohm / step_s, noise.lrs / params.cell.lrs_ohm / step_s
+    noise, (in_hrs, in_lrs) = params.noise.read, states(params)
+    hrs, lrs = noise.hrs * in_hrs.conductance_s / step_s, noise.lrs * in_lrs.conductance_s / step_s
     return hrs * hrs, lrs * lrs

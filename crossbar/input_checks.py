@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from crossbar.array_errors import CrossbarError
 from crossbar.encoding import WeightCode, WeightMatrix, activation_range
 from crossbar.params import CrossbarParams
+from crossbar.thermal import off_calibration
 
 MAX_WEIGHTS = 2**31
 """Maximum number of weights of a matrix, whose cells would take about 4 GiB."""
@@ -51,6 +52,7 @@ def _deviations(params: CrossbarParams) -> Iterator[str]:
         (noise.faults.stuck_lrs or noise.faults.stuck_hrs, "noise.faults.stuck_lrs and noise.faults.stuck_hrs to 0"),
         (noise.drift.age_s > noise.drift.start_s, "noise.drift.age_s to 0"),
         (noise.telegraph.fraction, "noise.telegraph.fraction to 0"),
+        (off_calibration(params), "thermal.calibration_k to null"),
         (params.wires.model != "none", "wires.model to none"),
     ):
         if deviates:

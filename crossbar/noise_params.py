@@ -84,6 +84,12 @@ class DriftParams(Params):
         le=1, description="growth of that standard deviation per factor e of age / start"
     )
 
+    @property
+    def changes(self) -> bool:
+        """Whether conductances change after `start_s`."""
+        shift = (self.shift_siemens, self.spread_siemens, self.spread_growth_siemens)
+        return any((self.exponent, self.exponent_sigma, *shift))
+
 
 class TelegraphParams(Params):
     """Random telegraph noise of cells with one trap, which lowers the conductance while it is full.

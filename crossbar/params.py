@@ -25,6 +25,8 @@ from crossbar.noise_params import StateSpread as StateSpread
 from crossbar.noise_params import TelegraphParams as TelegraphParams
 from crossbar.noise_params import VariationParams as VariationParams
 from crossbar.noise_params import WriteVerifyParams as WriteVerifyParams
+from crossbar.thermal_params import ThermalParams as ThermalParams
+from crossbar.upkeep_params import UpkeepParams as UpkeepParams
 from crossbar.value_types import Count, NonNegative, Params, Positive, Relative
 
 
@@ -221,6 +223,8 @@ class CrossbarParams(Params):
     lines: LineParams | None = Field(description="charge of the lines of an array; null: not counted")
     drivers: DriverParams | None = Field(description="drivers of the rows beside the DACs; null: not counted")
     sensing: SensingParams
+    upkeep: UpkeepParams
+    thermal: ThermalParams
 
     def planes(self, activation_bits: int) -> int:
         """Return the number of pulses per row for one activation: one per `dac.bits` bits, and one for a sign bit.
@@ -245,6 +249,12 @@ class CrossbarParams(Params):
             raise ValueError(
                 "cell.read_pulse_s=null needs lines with capacitance and resistance (drivers.resistance_ohm, wires, "
                 "sensing.input_ohm): these settle in no time"
+            )
+        if self.upkeep.drift_compensation != "none" and self.encoding.cells == "offset":
+            raise ValueError(
+                f"upkeep.drift_compensation={self.upkeep.drift_compensation} scales sums whose offset is subtracted "
+                "before; encoding.cells=offset subtracts it digitally and after: set drift_compensation to none, or "
+                "cells to differential or reference_column"
             )
         integration = self.sensing.integration
         if integration is not None and integration.weighting == "pulse_count" and self.dac.bits > 1:

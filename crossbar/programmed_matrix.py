@@ -26,8 +26,10 @@ from crossbar.layout import Layout
 from crossbar.multiplication import activity_of, batches, integer_product, read_noise
 from crossbar.params import CrossbarParams
 from crossbar.pulses import make_pulses
-from crossbar.ranging import Ranging, set_range
+from crossbar.ranging import Ranging
 from crossbar.remapping import remap, stuck_error
+from crossbar.thermal import at_temperature
+from crossbar.upkeep import Chip, in_units_of, maintained_ranges
 
 MIN_PRODUCTS_PER_THREAD = 2**20
 """Fewest cells x vectors per thread for which parallel multiplication pays off: about 0.15 ms of work."""
@@ -47,7 +49,7 @@ def program_matrix(
 
     Args:
         weights: [in, out] integers of the alphabet `params.encoding.weights`.
-        params: parameters of cells, arrays and converters.
+        params: parameters of cells, arrays and converters; they are converted to their temperatures.
         seed: seed of all random numbers; the same seed gives the same chip, and the same noise at each read.
         calibration: [vectors, in] activations that calibrated ADC ranges are set by; None means uniformly random ones.
         threads: threads of the compiled loops; the result does not depend on it. None means one per core.
@@ -58,6 +60,10 @@ def program_matrix(
     Raises:
         CrossbarError: If weights, activations, seed or threads are invalid, or planes are integrated.
     """
+    try:
+        params = at_temperature(params)
+    except ValueError as error:
+        raise CrossbarError(str(error)) from error
     check_computed(params)
     code = weight_code(params.encoding)
     check_integer("seed", seed, 0, 2**63 - 1)
@@ -85,10 +91,8 @@ def _programmed(
     unequal_levels = params.dac.level_error > 0 and params.dac.bits > 1
     levels = dac_levels(params, layout, draw.seed) if unequal_levels else None
     cells = tuple(program(weights, layout, channel, draw) for channel in code.channels)
-    pulses = make_pulses(sample if params.adc.range != "full" else sample[:0], params, layout, levels)
-    ranges = tuple(
-        set_range(params, layout, channel_cells, k, draw.seed, pulses) for k, channel_cells in enumerate(cells)
-    )
+    chip = Chip(weights, layout, draw, cells)
+    ranges = maintained_ranges(chip, sample, lambda vectors: make_pulses(vectors, params, layout, levels))
     return ProgrammedMatrix(weights, layout, code, draw, levels, cells, ranges, sample)
 
 
@@ -240,7 +244,7 @@ class ProgrammedMatrix:
         return sum(parts[1:], parts[0])
 
     def calibrated(self, x: ArrayLike, *, threads: int | None = None) -> ProgrammedMatrix:
-        """Return the same chip with its ADC ranges calibrated by these activations.
+        """Return the same chip with its ADC ranges calibrated by these activations, when `upkeep.adc_ranges` says.
 
         Args:
             x: [in] or [vectors, in] integers, at least one vector.
@@ -253,19 +257,15 @@ class ProgrammedMatrix:
             CrossbarError: If an argument is invalid.
         """
         sample = checked_sample(x, self.params, self.layout.inputs)
-        pulses = self._pulses(sample)
+        chip = Chip(self.weights, self.layout, self.draw, self.cells)
         with _use_threads(threads):
-            ranges = tuple(
-                set_range(self.params, self.layout, cells, number, self.draw.seed, pulses)
-                for number, cells in enumerate(self.cells)
-            )
+            ranges = maintained_ranges(chip, sample, self._pulses)
         return replace(self, ranges=ranges, sample=sample)
 
     def aged(self, seconds: float, *, threads: int | None = None) -> ProgrammedMatrix:
         """Return the same chip after some time: cells have drifted, traps have filled and emptied.
 
-        The ADC ranges stay as they are, unless the drifted conductances need another stored unit; they are then set
-        again.
+        The ADC ranges and the scale of drift compensation stay as they are.
 
         Args:
             seconds: time since now, above 0 and at most 1e12 s.
@@ -288,9 +288,7 @@ class ProgrammedMatrix:
         draw = Draw(params, self.draw.seed, (*self.draw.intervals_s, seconds))
         with _use_threads(threads):
             cells = tuple(program(self.weights, self.layout, old.channel, draw) for old in self.cells)
-        if any(new.fraction_bits != old.fraction_bits for new, old in zip(cells, self.cells, strict=True)):
-            return _programmed(self.weights, self.layout, self.code, draw, self.sample)
-        return replace(self, draw=draw, cells=cells)
+        return replace(self, draw=draw, cells=cells, ranges=in_units_of(self.ranges, self.cells, cells))
 
     def conductances_s(self, index: int = 0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the conductances of the PLUS and MINUS cells of one slice; single cells are PLUS cells.

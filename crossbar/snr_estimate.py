@@ -30,6 +30,7 @@ from crossbar.snr_moments import (
     state_moments,
     wire_moments,
 )
+from crossbar.thermal import at_temperature, thermal_gain
 
 SAMPLE_VECTORS = 32
 """Vectors that calibrate the range of an ADC if nothing else is given; see `crossbar.programmed_matrix`."""
@@ -69,9 +70,9 @@ def estimate_snr(params: CrossbarParams) -> SnrEstimate:
         docs/array.md, eqs. (27) to (31); measured error in its table.
     """
     try:
-        signal, noise = _powers(params)
+        signal, noise = _powers(at_temperature(params))
         total = math.fsum(noise.values())
-    except ArithmeticError:
+    except (ArithmeticError, ValueError):  # of states that exchange their places at a temperature
         total = math.inf
     if not math.isfinite(total):
         return SnrEstimate(-math.inf, {"cells": 1.0})
@@ -97,6 +98,7 @@ def _powers(params: CrossbarParams) -> tuple[float, dict[str, float]]:
     word, bit = wire_moments(params, slices[0].array)
     first, second = word[0] * bit[0], word[1] * bit[1]
     lost = {"wires": _lost(first, second), "drift": (1 - ageing.drift) ** 2, "telegraph": (1 - ageing.traps) ** 2}
+    lost["temperature"] = (1 - thermal_gain(params)) ** 2
     lost["faults"] = (faults.stuck_lrs + faults.stuck_hrs) ** 2
     for source, share in lost.items():
         add(source, signal * share * second if source != "wires" else signal * share)

@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from crossbar.params import CrossbarParams, EncodingParams, StateSpread
+from crossbar.params import CrossbarParams, DriftParams, EncodingParams, StateSpread
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +219,7 @@ def _relative_variance(spread: StateSpread, tolerance: float | None) -> float:
 
 
 def ageing_moments(params: CrossbarParams) -> AgeingMoments:
-    """Return the effects of drift and telegraph noise.
+    """Return the effects of drift and telegraph noise, with the mean of the drift at the last check divided out.
 
     Args:
         params: Parameters of the array.
@@ -230,15 +230,26 @@ def ageing_moments(params: CrossbarParams) -> AgeingMoments:
     Reference:
         docs/array.md, eqs. (13) and (14).
     """
-    drift, trap = params.noise.drift, params.noise.telegraph
-    age = math.log(drift.age_s / drift.start_s) if drift.age_s > drift.start_s else 0.0
-    mean = math.exp(-drift.exponent * age + (drift.exponent_sigma * age) ** 2 / 2)
+    drift, trap, upkeep = params.noise.drift, params.noise.telegraph, params.upkeep
+    age, at_check = _folds(drift, drift.age_s), 0.0
+    if upkeep.drift_compensation != "none":
+        at_check = _folds(drift, drift.age_s - (upkeep.interval_s or 0.0))
+    undone = _log_factor(drift, at_check)
+    mean = math.exp(_log_factor(drift, age) - undone)
     relative = mean**2 * math.expm1((drift.exponent_sigma * age) ** 2)
     step_s = 1 / params.cell.lrs_ohm - 1 / params.cell.hrs_ohm
-    spread = (drift.spread_siemens + drift.spread_growth_siemens * age) / step_s if age else 0.0
+    spread = math.exp(-undone) * (drift.spread_siemens + drift.spread_growth_siemens * age) / step_s if age else 0.0
     full = trap.fraction * trap.emission_s / (trap.capture_s + trap.emission_s)
     relative += trap.amplitude**2 * full * (1 - full)
     return AgeingMoments(mean, 1 - trap.amplitude * full, relative, spread**2)
+
+
+def _folds(drift: DriftParams, age_s: float) -> float:
+    return math.log(age_s / drift.start_s) if age_s > drift.start_s else 0.0
+
+
+def _log_factor(drift: DriftParams, folds: float) -> float:
+    return -drift.exponent * folds + (drift.exponent_sigma * folds) ** 2 / 2
 
 
 def wire_moments(params: CrossbarParams, in_lrs: float) -> tuple[tuple[float, float], tuple[float, float]]:

@@ -20,6 +20,7 @@ from crossbar.encoding import planes
 from crossbar.params import AdcParams, CrossbarParams, NoiseParams, StateNoise
 from crossbar.programmed_matrix import ProgrammedMatrix
 from crossbar.ranging import Ranging
+from crossbar.thermal import off_calibration, read_as_calibrated
 
 SOURCES: Mapping[str, str] = MappingProxyType(
     {
@@ -27,6 +28,7 @@ SOURCES: Mapping[str, str] = MappingProxyType(
         "read_noise": "read noise of the cells",
         "drift": "conductance drift since programming",
         "telegraph": "random telegraph noise, slow compared with a read",
+        "temperature": "another temperature at the read than at calibration",
         "faults": "cells stuck in LRS or HRS",
         "wires": "wire resistance (IR drop)",
         "dac": "level errors of the DACs",
@@ -60,6 +62,7 @@ def present(params: CrossbarParams) -> tuple[str, ...]:
         "read_noise": noise.read.lrs > 0 or noise.read.hrs > 0,
         "drift": drifts(noise.drift),
         "telegraph": noise.telegraph.fraction > 0 and noise.telegraph.amplitude > 0,
+        "temperature": off_calibration(params),
         "faults": noise.faults.stuck_lrs > 0 or noise.faults.stuck_hrs > 0,
         "wires": wires.model != "none" and (wires.word_line_ohm > 0 or wires.bit_line_ohm > 0),
         "dac": params.dac.level_error > 0,
@@ -85,6 +88,8 @@ def ideal_except(params: CrossbarParams, kept: Collection[str]) -> CrossbarParam
         CrossbarError: If `kept` has an unknown name.
     """
     _check_names(kept)
+    if "temperature" not in kept:
+        params = read_as_calibrated(params)
     changes: dict[str, object] = {"noise": _noise(params.noise, kept), "adc": _adc(params.adc, kept)}
     if "wires" not in kept:
         changes["wires"] = params.wires.model_copy(update={"model": "none"})

@@ -18,6 +18,7 @@ from pimsim.engine.watching import Progress
 from pimsim.hardware.machine import build_machine
 from pimsim.hardware.measured_energies import activity_difference
 from pimsim.hardware.tile_kinds import machine_notes
+from pimsim.mapping.ageing_notes import ageing_notes
 from pimsim.mapping.buffer_capacity import check_buffers
 from pimsim.mapping.circuit_notes import circuit_notes, input_bits
 from pimsim.mapping.kv_placement import memory_use, tier_uses, with_tiers
@@ -38,7 +39,7 @@ from pimsim.results.feasibility import Provision
 from pimsim.results.run_result import RunResult
 from pimsim.steps.records import TileUse
 from pimsim.version import __version__
-from pimsim.weight_load_run import simulate_loading, weight_loading
+from pimsim.weight_load_run import checks, simulate_loading, weight_loading
 from workloads.decoder_ops import PassOptions
 from workloads.models import ModelSpec
 from workloads.trace import Trace, read_trace
@@ -238,6 +239,7 @@ def simulate_figures(
     shared: Memo = machine.known_steps if memo is None else memo
     outcome = run(mapped.program, config.schedule, expand=expand, memo=shared, progress=progress)
     loading = weight_loading(config, machine, trace, tiles, shared)
+    checked = checks(config, machine, trace, tiles, shared)
     if memo is None:
         _forget_if_many(shared)
     ops = tuple(op_records(outcome))
@@ -266,7 +268,7 @@ def simulate_figures(
         tiles=TileUse(tiles.tiles_used, tiles.tiles_available, tiles.pairs_used, tiles.pairs_available),
         weight_bytes=loading.size_bytes,
         weight_load_ps=loading.load_ps,
-        provision=_provision(config, tiles, loading),
+        provision=replace(_provision(config, tiles, loading), checks=checked),
         media=outcome.media,
         notes=(*_notes(config, trace, mapped, outcome.latency_ps), *changed),
         memory_use=memory_use(config, mapped.footprints, mapped.residency),
@@ -301,7 +303,8 @@ def _notes(config: Config, trace: Trace, mapped: Mapped, latency_ps: int) -> tup
         *role_notes(config, trace),
         *replica_notes(config, trace, tiles.replicas),
     )
-    of_machine = *machine_notes(config.machine), *circuit_notes(config, input_bits(config, trace))
+    circuits = circuit_notes(config, input_bits(config, trace))
+    of_machine = *machine_notes(config.machine), *circuits, *ageing_notes(config)
     of_mapping = *trace.notes, *of_file, *of_roles, *attention_notes(config, trace, tiles)
     slow_port = port_notes(config.schedule, mapped.program.port_ps(), latency_ps)
     held = total_footprint(mapped.footprints)

@@ -20,16 +20,19 @@ from pimsim.mapping.weight_loading import (
     FAULT_TEST,
     WEIGHT_LOAD,
     WeightLoading,
+    check_program,
     load_program,
     weight_bytes,
 )
 from pimsim.results.accounting import LEAKAGE, Accounting, CostItem
 from pimsim.results.feasibility import Provision
 from pimsim.results.run_result import RunResult
+from pimsim.results.upkeep_figures import CheckRecord
 from pimsim.steps.records import TileUse
 from pimsim.version import __version__
 from workloads.trace import Trace
 
+Checks = tuple[CheckRecord, ...]
 PHASE = "load"
 """Value of `workload.phase`, and phase of the result."""
 
@@ -64,6 +67,31 @@ def weight_loading(
     if not program.blocks:
         return WeightLoading(size_bytes, 0, {}, 0, 0)
     return read_off(run(program, "serial", memo=memo), size_bytes)
+
+
+def checks(config: Config, machine: Machine, trace: Trace, plan: TilePlan, memo: Memo | None = None) -> Checks:
+    """Run a check of aged cells under the serial schedule, for the record in a result.
+
+    Args:
+        config: Machine and mapping.
+        machine: The machine built from it.
+        trace: Its blocks with the projections.
+        plan: Tiles of the matrices.
+        memo: Memo of simulated components, which is extended.
+
+    Returns:
+        The cost of one check; nothing if none is made, or if checks multiply nothing.
+    """
+    crossbar = config.machine.crossbar_tile
+    if crossbar is None or crossbar.pair.upkeep.interval_s is None:
+        return ()
+    program = check_program(config.model_copy(update={"schedule": "serial"}), machine, trace, plan)
+    if not program.blocks:
+        return ()
+    outcome, energies_j = run(program, "serial", memo=memo), machine.action_energies_j()
+    counts = read_off(outcome, 0).counts
+    energy_j = math.fsum(count * energies_j[action] for action, count in counts.items())
+    return (CheckRecord(outcome.latency_ps, energy_j),)
 
 
 def read_off(outcome: EngineRun, size_bytes: int) -> WeightLoading:
@@ -139,6 +167,7 @@ def simulate_loading(config: Config, trace: Trace, *, expand: bool = False, memo
             test_ps=loading.test_ps,
             calibration_ps=loading.calibration_ps,
             load_counts=loading.counts,
+            checks=checks(config, machine, trace, plan, memo),
         ),
         media=outcome.media,
         notes=(*(note for kind, note in NOTES.items() if kind in kinds), *machine_notes(config.machine)),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from pimsim.config.ageing_rules import AGEING_RULES
 from pimsim.config.attention_rules import ATTENTION_RULES, PREDICTION_NUMBERS
 from pimsim.config.circuit_rules import CIRCUIT_RULES, CIRCUITS_OF_RUNS
 from pimsim.config.kv_rules import KV_RULES
@@ -248,7 +249,7 @@ RULES: tuple[Rule, ...] = (
         ),
         ("mapping.projections", "workload.trace"),
     ),
-    *(Rule(*each) for each in (*CIRCUIT_RULES, *KV_TIER_RULES, *SERVING_RULES)),
+    *(Rule(*each) for each in (*AGEING_RULES, *CIRCUIT_RULES, *KV_TIER_RULES, *SERVING_RULES)),
     Rule(
         (f"{_ARRAY}.adcs",),
         _when(_shared_columns, f"{_ARRAY}.columns_per_adc gives the number of ADCs; set it to null for adcs"),

@@ -20,6 +20,7 @@ from pimsim.hardware.memory import Memory
 from pimsim.hardware.mesh import Mesh
 from pimsim.hardware.near_memory import NearMemory
 from pimsim.hardware.op_share import OpShare
+from pimsim.hardware.operating_temperature import at_operating_temperature
 from pimsim.hardware.prediction import Prediction
 from pimsim.hardware.processors import build_processor
 from pimsim.hardware.registry import UNNAMED, build_component, naming
@@ -133,7 +134,7 @@ each time."""
 
 
 def _build(config: MachineConfig) -> Machine:
-    config = at_technology(config)
+    config = at_operating_temperature(at_technology(config))
     tile: Any = build_tile(config)
     if (activity := measured_activity(config)) is not None:
         tile = replace(tile, activity=activity)

@@ -76,7 +76,7 @@ def measured_activity(machine: MachineConfig, name: str = UNNAMED) -> MeasuredAc
         made = "; pimsim array CONFIG --out FILE makes such a file"
         message = f"{str(error).removeprefix(f'{shown_path(file)}: ')}{made}"
         raise ConfigError([Problem(KEY, show(file), message)], name) from error
-    if key := differing_key(crossbar.pair, activity.pair):
+    if key := differing_key(crossbar.operating_pair(machine.temperature_k), activity.pair):
         message = f"was measured on other arrays: {key}; measure this config (pimsim array --out)"
         raise ConfigError([Problem(KEY, show(file), message)], name)
     return activity

@@ -17,6 +17,7 @@ from pimsim.config.schema import Config, CrossbarConfig, MachineConfig
 from pimsim.hardware.crossbar_tile import CrossbarTile
 from pimsim.hardware.matrix_tile import TileKind
 from pimsim.hardware.measured_energies import activity_notes
+from pimsim.hardware.operating_temperature import temperature_notes
 from pimsim.hardware.registry import UNNAMED, build_component, naming, register_kind_of
 from pimsim.hardware.staged_tile import StagedTile
 from pimsim.hardware.technology import technology_notes
@@ -84,7 +85,7 @@ _LATEST: list[tuple[MachineConfig, tuple[str, ...]]] = []
 
 
 def _machine_notes(machine: MachineConfig) -> tuple[str, ...]:
-    scaling = technology_notes(machine)
+    scaling = (*technology_notes(machine), *temperature_notes(machine))
     if machine.crossbar_tile is not None and machine.crossbar_tile.pair.sensing.integration is not None:
         note = "the SNR of arrays is not estimated, because machine.crossbar.pair.sensing.integration adds planes"
         return (f"{note} before a conversion", *scaling)

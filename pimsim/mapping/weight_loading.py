@@ -106,7 +106,7 @@ def load_program(config: Config, machine: Machine, trace: Trace, plan: TilePlan)
         return Program(())
     layer = LayerMapping(config, machine, LayerPlan(1, {}), capacities(config.mapping, machine))
     chips = _matrices_by_chip(machine, crossbar, plan)
-    calibrations = tuple(_calibrations(crossbar, machine, trace, plan))
+    calibrations = tuple(_calibrations(loaded_vectors(crossbar), machine, trace, plan))
     blocks: list[ProgramBlock] = []
     if not layer.overlapping:
         blocks += (*_loading_block(layer, chips), *calibrations)
@@ -119,6 +119,61 @@ def load_program(config: Config, machine: Machine, trace: Trace, plan: TilePlan)
     program = Program(tuple(blocks), layer.capacities if layer.overlapping else {})
     check_registered(config, machine, program)
     return program
+
+
+def check_program(config: Config, machine: Machine, trace: Trace, plan: TilePlan) -> Program:
+    """Map a check of aged cells: sample vectors for ADC ranges, and test vectors for drift compensation.
+
+    Args:
+        config: Machine and mapping.
+        machine: The machine built from it.
+        trace: Its blocks with the projections.
+        plan: Tiles of the matrices.
+
+    Returns:
+        The program, one matrix after another; without blocks if checks multiply nothing.
+
+    Reference:
+        docs/lifetime.md, eq. (4).
+    """
+    crossbar = config.machine.crossbar
+    if crossbar is None or machine.programming is None or not _kept_weights(config, trace):
+        return Program(())
+    return Program(tuple(_calibrations(checked_vectors(crossbar), machine, trace, plan)))
+
+
+def loaded_vectors(crossbar: CrossbarConfig) -> int:
+    """Return the number of vectors that each matrix multiplies after it is written.
+
+    Args:
+        crossbar: Crossbars with their calibration and upkeep.
+
+    Returns:
+        Sample vectors that set ADC ranges, and test vectors whose results drift compensation compares with later ones.
+    """
+    return _sample_vectors(crossbar) + _test_vectors(crossbar)
+
+
+def checked_vectors(crossbar: CrossbarConfig) -> int:
+    """Return the number of vectors that each matrix multiplies at a check of aged cells.
+
+    Args:
+        crossbar: Crossbars with their calibration and upkeep.
+
+    Returns:
+        Sample vectors if ADC ranges are set again, and test vectors with drift compensation.
+    """
+    set_again = crossbar.pair.upkeep.adc_ranges == "at_age"
+    return _sample_vectors(crossbar) * set_again + _test_vectors(crossbar)
+
+
+def _sample_vectors(crossbar: CrossbarConfig) -> int:
+    return crossbar.calibration_vectors if crossbar.pair.adc.range != "full" else 0
+
+
+def _test_vectors(crossbar: CrossbarConfig) -> int:
+    upkeep = crossbar.pair.upkeep
+    return upkeep.test_vectors if upkeep.drift_compensation != "none" else 0
 
 
 def _projections(trace: Trace) -> Iterator[tuple[int, Projection]]:
@@ -265,19 +320,18 @@ def _shape(grid: WeightGrid, weights: str, chip: int) -> str:
     return f"{grid.in_features} x {grid.out_features}{of_weights}[{chip}]"
 
 
-def _calibrations(crossbar: CrossbarConfig, machine: Machine, trace: Trace, plan: TilePlan) -> Iterator[ProgramBlock]:
-    """Map the calibration of ADC ranges: a sample of vectors passes through all matrices, one after another.
+def _calibrations(vectors: int, machine: Machine, trace: Trace, plan: TilePlan) -> Iterator[ProgramBlock]:
+    """Map the multiplication of known vectors by all matrices, one after another.
 
     Args:
-        crossbar: Crossbars with the number of calibration vectors.
+        vectors: Number of vectors per matrix.
         machine: The machine.
         trace: Its blocks with the projections.
         plan: Tiles of the matrices.
 
     Yields:
-        One block per layer with matrices; nothing without calibration.
+        One block per layer with matrices; nothing without vectors.
     """
-    vectors = crossbar.calibration_vectors if crossbar.pair.adc.range != "full" else 0
     if not _has_pair(machine) or not vectors:
         return
     for block, layers in zip(trace.blocks, plan.blocks, strict=True):

@@ -28,6 +28,7 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "faults": "noise.faults",
         "drift": "noise.drift",
         "telegraph": "noise.telegraph",
+        "temperature": "thermal.calibration_k",
         "drift and telegraph": "noise.drift",
         "DAC levels": "dac.level_error",
         "ADC imperfections": "adc",
@@ -63,7 +64,7 @@ def array_warnings(config: Config) -> tuple[str, ...]:
     crossbar = config.machine.crossbar_tile
     if crossbar is None or config.mapping.projections != "crossbar":
         return ()
-    return (*_noise(crossbar.pair), *_rows(crossbar.pair))
+    return (*_noise(crossbar.operating_pair(config.machine.temperature_k)), *_rows(crossbar.pair))
 
 
 def _rows(pair: CrossbarParams) -> tuple[str, ...]:

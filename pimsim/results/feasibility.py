@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from pimsim.base.stored_columns import Table
+from pimsim.results.upkeep_figures import CheckRecord, Upkeep
 
 S_PER_DAY = 86_400
 
@@ -24,6 +25,7 @@ class Provision:
         test_ps: Time of the test of cells before loading, in picoseconds.
         calibration_ps: Time of the calibration of ADCs after loading, in picoseconds.
         load_counts: Counts by "component.action" of loading all other layers once, including test and calibration.
+        checks: Cost of one check of aged cells; nothing if none is made.
     """
 
     chips: int = 1
@@ -34,6 +36,7 @@ class Provision:
     test_ps: int = 0
     calibration_ps: int = 0
     load_counts: Annotated[Mapping[str, int], Table(key="action", value="count")] = field(default_factory=dict)
+    checks: Annotated[tuple[CheckRecord, ...], Table(optional=True)] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class Feasibility:
         test_energy_j: Energy of the test in joules.
         calibration_s: Time of the calibration of ADC ranges after loading, in seconds.
         calibration_energy_j: Energy of the calibration in joules.
+        upkeep: Rewriting of the weights and checks of aged cells over the life of the chip; None without both.
     """
 
     chips: int
@@ -95,6 +99,7 @@ class Feasibility:
     test_energy_j: float = 0.0
     calibration_s: float = 0.0
     calibration_energy_j: float = 0.0
+    upkeep: Upkeep | None = None
 
     @property
     def reticles_per_chip(self) -> float:
@@ -128,7 +133,7 @@ class Feasibility:
 
         Returns:
             The keys of `summary`, the area of each item in mm^2 and in reticles, and times in seconds and energies in
-            joules of loading, test and calibration.
+            joules of loading, test and calibration; with upkeep, its figures.
         """
         return {
             **self.summary(),
@@ -151,4 +156,5 @@ class Feasibility:
             "calibration_s": self.calibration_s,
             "calibration_energy_j": self.calibration_energy_j,
             "endurance_writes": self.endurance_writes,
+            **({} if self.upkeep is None else {"upkeep": self.upkeep.to_dict()}),
         }

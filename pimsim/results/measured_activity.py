@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from crossbar.params import CrossbarParams
+from crossbar.thermal import at_temperature
 from pimsim.base.errors import printable
 from pimsim.base.stored_columns import Column
 from pimsim.config.circuit_rules import influences_activity
@@ -71,9 +72,10 @@ class MeasuredActivity:
 
     @property
     def pair(self) -> CrossbarParams:
-        """Parameters of the measured arrays."""
-        assert self.config.machine.crossbar is not None
-        return self.config.machine.crossbar.pair
+        """Parameters of the measured arrays when they were read."""
+        pair = self.config.machine.operating_pair
+        assert pair is not None
+        return pair
 
     @property
     def origin(self) -> str:
@@ -103,13 +105,19 @@ def differing_key(pair: CrossbarParams, other: CrossbarParams) -> str:
     Returns:
         The key below `machine.crossbar.pair` with both values, for a message; empty if the activity holds for both.
     """
-    measured = dict(_leaves(other.model_dump(mode="json")))
-    for key, value in _leaves(pair.model_dump(mode="json")):
+    measured = dict(_leaves(_as_read(other).model_dump(mode="json")))
+    for key, value in _leaves(_as_read(pair).model_dump(mode="json")):
         if key in measured and measured[key] == value:
             continue
         if influences_activity(key):
             return f"machine.crossbar.pair.{key} is {measured.get(key)} there and {value} here"
     return ""
+
+
+def _as_read(pair: CrossbarParams) -> CrossbarParams:
+    """Return arrays whose stated resistances are those at the temperature of the read."""
+    thermal = pair.thermal.model_copy(update={"calibration_k": None})
+    return at_temperature(pair.model_copy(update={"thermal": thermal}))
 
 
 def _leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pimsim.base.units import ps_to_s
 from pimsim.config.schema import CrossbarConfig
 from pimsim.results.feasibility import AreaItem, Feasibility
+from pimsim.results.upkeep_figures import Upkeep
 
 if TYPE_CHECKING:
     from pimsim.results.run_result import RunResult
@@ -51,6 +52,40 @@ def run_feasibility(result: RunResult) -> Feasibility:
         test_energy_j=_sum_of(loading_j, "programming.test_"),
         calibration_s=ps_to_s(provision.calibration_ps),
         calibration_energy_j=_sum_of(loading_j, "tile."),
+        upkeep=_upkeep(result, math.fsum(loading_j.values()), pulses),
+    )
+
+
+def _upkeep(result: RunResult, loading_j: float, pulses: float) -> Upkeep | None:
+    """Return what rewriting the weights and checking the cells costs over time.
+
+    Args:
+        result: The run.
+        loading_j: Energy of loading all weights once, joules.
+        pulses: Mean number of pulses per write.
+
+    Returns:
+        The figures; None if weights are written once and never checked.
+
+    Reference:
+        docs/lifetime.md, eq. (4) to (7).
+    """
+    crossbar, provision = result.config.machine.crossbar_tile, result.provision
+    stay = provision.layers > provision.layers_swapped
+    if crossbar is None or not stay or (crossbar.rewrite_interval_s is None and not provision.checks):
+        return None
+    check = provision.checks[0] if provision.checks else None
+    return Upkeep(
+        rewrite_interval_s=crossbar.rewrite_interval_s,
+        rewrite_s=ps_to_s(result.weight_load_ps),
+        rewrite_energy_j=loading_j,
+        check_interval_s=None if check is None else crossbar.pair.upkeep.interval_s,
+        check_s=0.0 if check is None else ps_to_s(check.latency_ps),
+        check_energy_j=0.0 if check is None else check.energy_j,
+        tokens_per_s=result.tokens / result.latency_s,
+        energy_per_token_j=result.energy_j / max(result.tokens, 1),
+        writes_per_rewrite=pulses,
+        endurance_writes=crossbar.pair.cell.endurance_writes,
     )
 
 

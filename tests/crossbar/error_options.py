@@ -43,6 +43,7 @@ ERRORS: dict[str, dict[str, Any]] = {
     "read_noise": {"noise.read": {"lrs": 0.1, "hrs": 0.2}},
     "drift": {"noise.drift.age_s": 1e4, "noise.drift.exponent": 0.02, "noise.drift.exponent_sigma": 0.01},
     "telegraph": {"noise.telegraph.fraction": 0.2, "noise.telegraph.amplitude": 0.5},
+    "temperature": {"thermal.temperature_k": 350.0, "thermal.calibration_k": 300.0, "thermal.lrs_tcr": 3e-3},
     "faults": {"noise.faults.stuck_lrs": 0.02, "noise.faults.stuck_hrs": 0.03},
     "wires": {"wires.model": "approximate", "wires.word_line_ohm": 5.0, "wires.bit_line_ohm": 5.0},
     "dac": {"dac.level_error": 0.1},

@@ -24,6 +24,8 @@ from crossbar.params import (
     StateNoise,
     StateSpread,
     TelegraphParams,
+    ThermalParams,
+    UpkeepParams,
     VariationParams,
     WireParams,
     WriteVerifyParams,
@@ -44,6 +46,8 @@ from tests.crossbar.valid_params import (
     SENSING,
     SPREAD,
     TELEGRAPH,
+    THERMAL,
+    UPKEEP,
     VARIATION,
     VERIFY,
     WIRES,
@@ -342,6 +346,8 @@ def test_a_pair_is_its_parts() -> None:
         lines=None,
         drivers=None,
         sensing=SensingParams(**SENSING),
+        upkeep=UpkeepParams(**UPKEEP),
+        thermal=ThermalParams(**THERMAL),
     )
     assert pair == CrossbarParams.model_validate(PAIR)
 

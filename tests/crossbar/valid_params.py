@@ -18,6 +18,8 @@ from crossbar.params import (
     StateNoise,
     StateSpread,
     TelegraphParams,
+    ThermalParams,
+    UpkeepParams,
     VariationParams,
     WireParams,
     WriteVerifyParams,
@@ -137,6 +139,16 @@ SENSING: dict[str, Any] = {
 }  # fmt: skip
 
 
+UPKEEP: dict[str, Any] = {
+    "adc_ranges": "at_age", "drift_compensation": "none", "test_vectors": 32, "interval_s": None,
+}  # fmt: skip
+
+
+THERMAL: dict[str, Any] = {
+    "temperature_k": None, "calibration_k": None, "reference_k": 300.0, "lrs_tcr": 0.0, "hrs_ev": 0.0, "drift_ev": 0.0,
+}  # fmt: skip
+
+
 PAIR: dict[str, Any] = {
     "cell": CELL,
     "array": ARRAY,
@@ -148,6 +160,8 @@ PAIR: dict[str, Any] = {
     "lines": None,
     "drivers": None,
     "sensing": SENSING,
+    "upkeep": UPKEEP,
+    "thermal": THERMAL,
 }
 
 
@@ -156,6 +170,8 @@ ALL: list[tuple[type[Any], dict[str, Any]]] = [
     (DriverParams, DRIVERS),
     (IntegrationParams, INTEGRATION),
     (SensingParams, SENSING),
+    (UpkeepParams, UPKEEP),
+    (ThermalParams, THERMAL),
     (CellParams, CELL),
     (ArrayParams, ARRAY),
     (DacParams, DAC),

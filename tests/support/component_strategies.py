@@ -40,8 +40,7 @@ small = st.integers(1, 6)
 
 _SHIPPED = load_config("defaults").machine.crossbar
 assert _SHIPPED
-NOISE, WIRES = _SHIPPED.pair.noise, _SHIPPED.pair.wires
-"""As shipped: without effect on time, energy and area."""
+NOISE, WIRES = _SHIPPED.pair.noise, _SHIPPED.pair.wires  # without effect on time, energy and area
 
 clocks = st.sampled_from([1e6, 1e8, 3e8, 5e8, 7e11, 1e12]) | st.floats(1e6, 1e12)
 
@@ -215,6 +214,8 @@ def pairs(draw: st.DrawFn, *, sliced: bool = False) -> CrossbarParams:
         lines=draw(lines) if has_lines else None,
         drivers=draw(st.none() | drivers),
         sensing=draw(sensings(dac_bits == 1)),
+        upkeep=_SHIPPED.pair.upkeep,
+        thermal=_SHIPPED.pair.thermal,
     )
 
 
@@ -270,6 +271,7 @@ def crossbar_configs(
         CrossbarConfig,
         pair=pairs(sliced=sliced),
         calibration_vectors=st.just(0),
+        rewrite_interval_s=st.none(),
         activity=st.none(),  # needs a file
         pes_per_tile=st.integers(1, 9),
         banks=st.just(banks),

@@ -84,6 +84,7 @@ def configs_for(draw: st.DrawFn, trace: Trace, *, crossbars: bool | None = None,
         "sram": draw(sram_configs),
         "memory": draw(memory_configs),
         "technology_nm": draw(st.none() | nodes),
+        "temperature_k": draw(st.none() | st.floats(300, 400)),
     }
     mapping = dict(SHIPPED.mapping) | {
         "projections": "crossbar" if with_tiles else "systolic",

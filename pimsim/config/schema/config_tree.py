@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from crossbar.adc_series import AdcScaling
+from crossbar.params import CrossbarParams
 from pimsim.base.errors import did_you_mean, printable
 from pimsim.base.summaries import MAX_REPR_CHARS
 from pimsim.config.schema.attention_section import NearMemoryConfig, SramCimConfig
@@ -61,6 +62,15 @@ class MachineConfig(Section):
         "constants keep their own node"
     )
 
+    temperature_k: float | None = Field(
+        ge=300,
+        le=400,
+        allow_inf_nan=False,
+        description="operating temperature of the chips: of arrays without pair.thermal.temperature_k, and of the "
+        "leakage of SRAM and digital logic, whose constants hold at 300 K. null: all constants keep their own "
+        "temperature",
+    )
+
     chips: ChipsConfig
     systolic: SystolicConfig
     crossbar: CrossbarConfig | None
@@ -110,6 +120,11 @@ class MachineConfig(Section):
         return None if "tile" in self.outside else self.crossbar
 
     @property
+    def operating_pair(self) -> CrossbarParams | None:
+        """Parameters of the arrays of `crossbar` at their temperature and age when they are read; None without."""
+        return None if self.crossbar is None else self.crossbar.operating_pair(self.temperature_k)
+
+    @property
     def adc_scaling(self) -> AdcScaling | None:
         """How the figures of the ADCs follow from a design of other bits; None if they do not, or without crossbars."""
         return None if self.crossbar_tile is None else self.crossbar_tile.pair.adc.scaling
@@ -157,6 +172,22 @@ class MachineConfig(Section):
                 f"{'is' if len(unknown) == 1 else 'are'} null, as for fitted energies; state the nodes, or leave "
                 "technology_nm null"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _states_keep_their_order(self) -> MachineConfig:
+        """Refuse temperatures at which a cell in LRS does not conduct more than one in HRS.
+
+        Returns:
+            The section unchanged.
+
+        Raises:
+            ValueError: If both states are the same, or exchange their places.
+        """
+        try:
+            _ = self.operating_pair
+        except ValueError as error:
+            raise ValueError(f"crossbar.pair: {error}") from error
         return self
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from crossbar.params import CrossbarParams
 from crossbar.partial_sums import partial_sum_bits
+from crossbar.thermal import at_temperature
 from pimsim.config.schema.buffer_section import BufferConfig
 from pimsim.config.schema.quantities import (
     Area,
@@ -74,6 +75,11 @@ class CrossbarConfig(Section):
         description="file that pimsim array --out wrote: the energies of cells and DACs follow from its measured "
         "activity; null: from pair.cell.read_activity and the mean conductance of a cell (docs/array.md)",
     )
+    rewrite_interval_s: Positive | None = Field(
+        le=1e12,
+        description="time between two rewrites of all weights that stay on the chip; products are those of the oldest "
+        "cells, at its end. null: weights are written once, and pair.noise.drift.age_s is the age of the cells",
+    )
     pes_per_tile: int = Field(ge=1, le=128, description="PEs that share a merge tree and an output buffer")
     banks: int = Field(
         ge=1, le=1 << 16, description="number of tile meshes on a chip (provisioning whole_model and swap)"
@@ -97,6 +103,24 @@ class CrossbarConfig(Section):
     staging: StagingConfig | None = Field(
         description="memory, bus and accumulators between the network and the PEs of a tile; null: none, as MNSIM"
     )
+
+    def operating_pair(self, temperature_k: float | None) -> CrossbarParams:
+        """Return the parameters of the arrays when they are read.
+
+        Args:
+            temperature_k: Temperature of the machine; None: arrays have that of their own constants.
+
+        Returns:
+            Arrays at their temperature, whose cells are as old as the interval between two rewrites allows.
+        """
+        pair = self.pair
+        if pair.thermal.temperature_k is None and temperature_k is not None:
+            thermal = pair.thermal.model_copy(update={"temperature_k": temperature_k})
+            pair = pair.model_copy(update={"thermal": thermal})
+        if self.rewrite_interval_s is not None:
+            drift = pair.noise.drift.model_copy(update={"age_s": self.rewrite_interval_s})
+            pair = pair.model_copy(update={"noise": pair.noise.model_copy(update={"drift": drift})})
+        return at_temperature(pair)
 
     @property
     def input_vector_bytes(self) -> int:

@@ -19,6 +19,7 @@ from pimsim.present.text.memory_lines import memory_rows, tier_rows
 from pimsim.present.text.tables import console, operation_rate, power_row
 from pimsim.present.text.tables import quantity as _quantity
 from pimsim.present.text.tables import table as _table
+from pimsim.present.text.upkeep_lines import upkeep_rows
 from pimsim.results.kv_tier_figures import tier_figures
 from pimsim.results.run_result import RunResult
 from pimsim.steps.step_tree import PARTS
@@ -275,4 +276,7 @@ def _feasibility(result: RunResult) -> RichTable:
         table.add_row(
             "cell lifetime", lifetime, f"at this speed, with {feasibility.endurance_writes:.3g} writes per cell"
         )
+    if feasibility.upkeep is not None:
+        for row in upkeep_rows(feasibility.upkeep):
+            table.add_row(*row)
     return table

@@ -115,9 +115,9 @@ def _evaluate_streamed(
     inputs = inputs_of(config, streamed=True)
     seeds = seeds_of(config, seed)
     machine = machine_figures(config, inputs)
-    crossbar = config.machine.crossbar
-    assert crossbar is not None
-    chips = ChipSettings(crossbar.pair, seeds, tile_sums_of(config), weights_by_role(config), threads)
+    pair = config.machine.operating_pair
+    assert pair is not None
+    chips = ChipSettings(pair, seeds, tile_sums_of(config), weights_by_role(config), threads)
     evaluation = StreamedEvaluation(inputs, formats_of(config), chips)
     own = {"seed": seed, **fingerprints(inputs), **dict(flat(config.model_dump(mode="json")))}
     with closing(StreamFolder(folder, own, inputs.network.spec.d_model)) as state:
@@ -327,12 +327,9 @@ def evaluate_point(
     Raises:
         WorkloadInputError: If the arrays cannot store the weights or cannot process the activations.
     """
-    crossbar = config.machine.crossbar
-    assert crossbar is not None
+    pair = config.machine.operating_pair
+    assert pair is not None
     sums = tile_sums_of(config)
     weights_of = weights_by_role(config)
-    runs = [
-        run_chip(reference, crossbar.pair, each, threads, counter.tick, sums, weights_of)
-        for each in seeds_of(config, seed)
-    ]
+    runs = [run_chip(reference, pair, each, threads, counter.tick, sums, weights_of) for each in seeds_of(config, seed)]
     return assembled(config, reference, machine, seed, runs)

@@ -8,8 +8,10 @@ from typing import Any
 from pimsim.base.plugins import plugin_records
 from pimsim.config.schema import Config
 from pimsim.hardware.measured_energies import activity_notes
+from pimsim.hardware.operating_temperature import temperature_notes
 from pimsim.hardware.technology import technology_notes
 from pimsim.inference.projections import Site
+from pimsim.mapping.ageing_notes import ageing_notes
 from pimsim.mapping.circuit_notes import circuit_notes, input_bits
 from pimsim.studies.accuracy.accuracy_records import (
     ChipAccuracy,
@@ -69,8 +71,10 @@ def assembled(
             *config.workload.kv.spec().notes_at(machine.figures.context_length),
             *selection_notes(reference.formats.selection),
             *technology_notes(config.machine),
+            *temperature_notes(config.machine),
             *activity_notes(config.machine),
             *circuit_notes(config, input_bits(config)),
+            *ageing_notes(config),
         ),
         accounting=machine.accounting,
         plugins=plugin_records(),

@@ -27,6 +27,7 @@ _REMAPPINGS = {
     "spares": "spare columns replace the columns with the largest stuck-at error",
     "columns": "columns are assigned to the bit lines with the smallest stuck-at error",
 }
+_COMPENSATIONS = {"global": "one factor per matrix", "per_array": "one factor per array"}
 _RANGES = {
     "full": "full range of possible sums",
     "calibrated": "range calibrated with sample vectors",
@@ -57,8 +58,8 @@ def describe_array(config: Config) -> list[DescriptionLine]:
     Returns:
         Lines on weights, cells, array, activations and ADC, and one line for each error source that is present.
     """
-    assert config.machine.crossbar is not None
-    params = config.machine.crossbar.pair
+    params = config.machine.operating_pair
+    assert params is not None
     sources = _Sources(config)
     return [DescriptionLine(what, text, sources.of(key)) for what, text, key in _lines(params)]
 
@@ -104,10 +105,15 @@ def _noise(params: CrossbarParams) -> Iterator[tuple[str, str, str]]:
     if "drift" in sources:
         age = _q(noise.drift.age_s, "_s")
         yield "drift", f"{age} after programming, nu {noise.drift.exponent:.3g}", "noise.drift.age_s"
+    yield from _upkeep(params)
     if "telegraph" in sources:
         trap = noise.telegraph
         text = f"{trap.fraction:.2%} of the cells, amplitude -{trap.amplitude:.3g}"
         yield "telegraph", text, "noise.telegraph.fraction"
+    if "temperature" in sources:
+        thermal = params.thermal
+        text = f"read at {thermal.read_k:g} K, calibrated at {thermal.written_k:g} K"
+        yield "temperature", text, "thermal.calibration_k"
     if "faults" in sources:
         faults = noise.faults
         text = f"{faults.stuck_lrs:.2%} of the cells stuck in LRS, {faults.stuck_hrs:.2%} in HRS"
@@ -121,6 +127,19 @@ def _noise(params: CrossbarParams) -> Iterator[tuple[str, str, str]]:
         steps = f"offset {adc.offset_lsb:.3g}, INL {adc.inl_lsb:.3g}, noise {adc.noise_lsb:.3g} steps"
         text = f"standard deviations: {steps}, gain {adc.gain_error:.3g}"
         yield "ADC errors", text, "adc.offset_lsb"
+
+
+def _upkeep(params: CrossbarParams) -> Iterator[tuple[str, str, str]]:
+    upkeep, aged = params.upkeep, "drift" in present(params)
+    ago = "" if upkeep.interval_s is None else f", {_q(upkeep.interval_s, '_s')} before the read"
+    if upkeep.drift_compensation != "none":
+        vectors = f"{_count(upkeep.test_vectors, 'test vector')}{ago}"
+        text = f"{_COMPENSATIONS[upkeep.drift_compensation]}, of {vectors}"
+        yield "compensation", text, "upkeep.drift_compensation"
+    if aged and params.adc.range != "full":
+        again = f"set again for aged cells{ago}"
+        text = "set when the cells were programmed" if upkeep.adc_ranges == "at_programming" else again
+        yield "ADC ranges", text, "upkeep.adc_ranges"
 
 
 def _variation(params: CrossbarParams) -> str:

@@ -195,9 +195,10 @@ class ArrayStudy(HeadlineRepr):
 
     @property
     def params(self) -> CrossbarParams:
-        """Parameters of the arrays."""
-        assert self.config.machine.crossbar is not None
-        return self.config.machine.crossbar.pair
+        """Parameters of the arrays when they are read."""
+        pair = self.config.machine.operating_pair
+        assert pair is not None
+        return pair
 
     @property
     def activity(self) -> MeasuredActivity:

@@ -65,7 +65,7 @@ def study_array(
     if crossbar is None:
         raise ConfigError("has no crossbars (machine.crossbar is null), so there is no array to study", config.name)
     check_pair(config, "study an array")
-    params, matrix = crossbar.pair, options.matrix
+    params, matrix = crossbar.operating_pair(config.machine.temperature_k), options.matrix
     try:
         if weights is None:
             inputs = params.array.rows if options.rows is None else options.rows

@@ -10,7 +10,9 @@ from pimsim.base.units import ps_to_s
 from pimsim.config.schema import Config
 from pimsim.hardware.machine import build_machine
 from pimsim.hardware.measured_energies import activity_notes
+from pimsim.hardware.operating_temperature import temperature_notes
 from pimsim.hardware.technology import technology_notes
+from pimsim.mapping.ageing_notes import ageing_notes
 from pimsim.mapping.circuit_notes import circuit_notes, input_bits
 from pimsim.mapping.macro_residency import prompt_notes
 from pimsim.mapping.memory_footprint import total_footprint
@@ -44,9 +46,11 @@ def machine_notes(setup: ServingSetup, machines: Sequence[ServedMachine], reques
     yield from costs.spec.notes_at(longest)
     yield from config.workload.kv.spec().notes_at(longest)
     yield from technology_notes(config.machine)
+    yield from temperature_notes(config.machine)
     yield from prompt_notes(config)
     yield from activity_notes(config.machine)
     yield from circuit_notes(config, input_bits(config))
+    yield from ageing_notes(config)
     yield from port_notes_of_iterations(setup.short_of_port, iterations)
     yield from spill_notes(config, _spilled_bytes(setup, machines))
     preemptions = sum(each.scheduler.preemptions for each in machines)

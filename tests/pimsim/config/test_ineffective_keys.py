@@ -56,6 +56,7 @@ SITUATIONS: tuple[Mapping[str, Any], ...] = (
     {"workload.phase": "prefill", f"{MESH}.switching": "store_and_forward", "workload.routing.trace": "unread.json"},
     {"workload.phase": "load"},
     {f"{ADC}.range": "full", "machine.sram.ports": None},
+    {"machine.crossbar.rewrite_interval_s": 1e4, f"{PAIR}.upkeep.drift_compensation": "global"},
     {"machine.crossbar.pair.array.columns_per_adc": 4, "mapping.projections": "systolic"},
     {f"{PAIR}.lines": CHARGED, f"{PAIR}.drivers": DRIVERS},
     {"workload.kv.keep": "recent", "workload.kv.recent": 9},
@@ -92,6 +93,8 @@ VALUES: Mapping[str, Any] = {
     "machine.systolic.cycle_energy_array": [33, 33],  # as the other values of rows and columns
     "machine.memory.dram.chunk_bytes": 64,  # whole bursts
     "machine.memory.dram.interleave_bytes": 64,
+    f"{PAIR}.thermal.calibration_k": 310.0,
+    f"{PAIR}.thermal.reference_k": 310.0,
     "mapping.placement_groups": [["q", "k", "v", "o"], ["ffn_gate", "ffn_up", "ffn_down"]],
 }
 """Other values of keys for which `other_value` finds none."""

@@ -73,7 +73,8 @@ def _relevant(config: Config) -> tuple[object, ...]:
     crossbar, softmax = config.machine.crossbar, config.machine.vector.softmax
     assert crossbar is not None
     sums = crossbar.output_bits, crossbar.pes_per_tile
-    return crossbar.pair, config.accuracy, config.workload.kv, softmax, sums, config.mapping.matrix_precision
+    pair = config.machine.operating_pair
+    return pair, config.accuracy, config.workload.kv, softmax, sums, config.mapping.matrix_precision
 
 
 def _is_of_workload(config: Config) -> bool:
@@ -132,15 +133,13 @@ def _accuracy(key: _Key) -> ModelAccuracy:
     )
     from pimsim.studies.accuracy.paired_ratio import paired_increase, perplexity_of
 
-    crossbar = key.config.machine.crossbar
-    assert crossbar is not None
+    pair = key.config.machine.operating_pair
+    assert pair is not None
     reference = reference_of(key.config, inputs_of(key.config), ProgressTotal(0, None))
     # One thread, because each worker of a sweep has one core. The result does not depend on the number of threads.
     sums = tile_sums_of(key.config)
     weights_of = weights_by_role(key.config)
-    runs = [
-        run_chip(reference, crossbar.pair, seed, 1, lambda: None, sums, weights_of) for seed in seeds_of(key.config, 0)
-    ]
+    runs = [run_chip(reference, pair, seed, 1, lambda: None, sums, weights_of) for seed in seeds_of(key.config, 0)]
     lengths = [window.length for window in reference.windows]
     tokens = sum(lengths)
     characters = sum(map(reference.characters, reference.windows))

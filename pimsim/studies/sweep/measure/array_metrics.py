@@ -46,8 +46,8 @@ def array_errors(result: RunResult) -> ArrayErrors | None:
     Raises:
         WorkloadInputError: If the random matrix cannot be programmed into arrays with these parameters.
     """
-    crossbar = result.config.machine.crossbar
-    return None if crossbar is None or not has_pair(result.config.machine) else _errors(crossbar.pair)
+    pair = result.config.machine.operating_pair
+    return None if pair is None or not has_pair(result.config.machine) else _errors(pair)
 
 
 @lru_cache(_CACHE_SIZE)

@@ -41,6 +41,7 @@ spans profile:INTEGER part:TEXT label:TEXT start_ps:INTEGER end_ps:INTEGER repea
 media name:TEXT component:TEXT jobs:INTEGER busy_ps:INTEGER waited_ps:INTEGER moved_bytes:INTEGER
 uses medium:INTEGER name:TEXT busy_ps:INTEGER waited_ps:INTEGER in_bytes:INTEGER out_bytes:INTEGER peak:INTEGER
 load_counts action:TEXT count:INTEGER
+checks? latency_ps:INTEGER energy_j:REAL
 action_energies action:TEXT energy_j:REAL
 notes? note:TEXT
 accounting? counted:INTEGER item:TEXT latency_ps:INTEGER energy_j:REAL once:INTEGER
