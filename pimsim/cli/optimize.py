@@ -9,7 +9,7 @@ import typer
 
 from pimsim.base.errors import printable
 from pimsim.cli.completion import complete_search
-from pimsim.cli.exits import end_interrupted
+from pimsim.cli.exits import end_interrupted, refuse
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import JsonOption
 
@@ -39,13 +39,29 @@ def optimize(
         int | None,
         typer.Option(min=1, max=100_000, metavar="N", help="Number of trials, instead of the number in the file."),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=4096, metavar="N", help="Number of processes for the points of a batch; default: one per core."
+        ),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Run on the workers of this Dask scheduler, e.g. tcp://10.0.0.1:8786."),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Keep the trials that the file already has, and run the remaining ones.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Search a design space for its Pareto front: Optuna suggests points and pimsim simulates them."""
+    """Search a design space for its Pareto front: Optuna suggests points and pimsim simulates them.
+
+    Constraints may read metrics; the front contains only points that satisfy them. With `batch: N` in the file, N
+    points are suggested together and run in parallel; the result does not depend on the number of processes.
+    """
+    if scheduler is not None and workers is not None:
+        refuse("--workers counts processes of this machine; a Dask scheduler (--scheduler) has workers of its own")
     from dataclasses import replace
 
     from pimsim.base.optional_dependencies import require_optional
@@ -62,14 +78,16 @@ def optimize(
     last: list[Status] = []
 
     try:
-        with progress_on_terminal() as show:
+        with progress_on_terminal(search) as show:
 
             def progress(status: Status) -> None:
                 last[:] = [status]
                 if show is not None:
                     show(status)
 
-            results = run_search(search, target, resume=resume, force=force, progress=progress)
+            results = run_search(
+                search, target, workers=workers, scheduler=scheduler, resume=resume, force=force, progress=progress
+            )
     except SweepInterrupted as interrupted:
         end_interrupted(str(interrupted))
     if json:
@@ -80,12 +98,12 @@ def optimize(
 
 def _print_json(search: Search, results: SweepResults, status: Status, target: Path) -> None:
     from pimsim.present.formats import to_json
-    from pimsim.studies.analysis.pareto import pareto_front
     from pimsim.studies.analysis.tied_front import ties_note
+    from pimsim.studies.optimization.feasible_points import feasible_front, in_full, nearest, stages_of
     from pimsim.studies.sweep.table.row_selection import rows_of
     from pimsim.studies.sweep.table.spilled_points import chosen_note, spilled_note
 
-    front = pareto_front(results.to_dataframe(), search.objectives)
+    front, full = feasible_front(search, results), in_full(search, results)
     shown = {
         "name": search.space.name,
         "file": str(target),
@@ -94,11 +112,15 @@ def _print_json(search: Search, results: SweepResults, status: Status, target: P
         "failed": results.failed,
         "suggested_again": status.repeated,
         "not_allowed": status.not_allowed,
+        "infeasible": status.infeasible,
+        "limits": [limit.expression.text for limit in search.space.limits],
+        "stages": stages_of(search, results),
         "plugins": [each._asdict() for each in results.plugins],
         **results.accounting.to_dict(),
         "objectives": search.objectives,
         "front": rows_of(front),
-        "ties": ties_note(results.to_dataframe(), search.objectives),
+        "nearest": rows_of(nearest(search, results)) if front.empty else [],
+        "ties": ties_note(full, search.objectives) if len(full) else "",
         "spilled": spilled_note(results),
         "spilled_on_front": chosen_note(front, "of the front"),
     }

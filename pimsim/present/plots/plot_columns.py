@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from pimsim.base.errors import printable
+from pimsim.base.metric_names import split_metric
 from pimsim.base.units import Dimension, dimension_of_key
 from pimsim.present.plots.style import axis_unit, model_label, quantity, three_digits
 from pimsim.studies.analysis.point_columns import Direction, is_numeric
@@ -150,7 +151,7 @@ class Names:
         return quantity(float(value), f"_{dimension.suffix}")
 
     def _dimension(self, name: str) -> Dimension | None:
-        return dimension_of_key(self._keys.get(name, name).rpartition(".")[2])
+        return dimension_of_key(split_metric(self._keys.get(name, name))[0].rpartition(".")[2])
 
     def _unit(self, name: str, largest: float) -> tuple[float, str]:
         """Choose the unit of a column.

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from crossbar.adc_series import AdcScaling
 from pimsim.base.errors import printable
+from pimsim.base.metric_names import SEPARATOR, split_metric
 from pimsim.base.summaries import counted
 from pimsim.base.units import dimension_of_key
 from pimsim.present.text.accounting_lines import print_accounting, print_plugins
@@ -28,11 +29,22 @@ from pimsim.studies.sweep.table.point_adcs import adc_scalings
 from pimsim.studies.sweep.table.spilled_points import columns_to_show, spilled_note
 from pimsim.studies.sweep.table.sweep_results import SweepResults
 
-FIRST_POINT = " in the first point"
-"""Words of the accounting of a sweep, whose points can leave out different items."""
 SHOWN_VALUES = 8
 SHOWN_FAILURES = 3
 CELL_CHARS = 60
+
+
+def first_point(results: SweepResults) -> str:
+    """Say of which run the accounting of a sweep is, whose points can leave out different items.
+
+    Args:
+        results: Results of a sweep or a search.
+
+    Returns:
+        Words that follow "left out".
+    """
+    workload = split_metric(results.metrics[0].name)[1] if results.metrics else ""
+    return f" in the first point, {workload}" if workload else " in the first point"
 
 
 @contextmanager
@@ -124,7 +136,7 @@ def print_summary(results: SweepResults, path: str, seconds: float | None, file:
     elapsed = "" if seconds is None else f" in {duration(seconds)}"
     failed = f", {results.failed:,} failed" if results.failed else ""
     out.print(Text(f"{results.name}: {counted(len(results), 'point')}{failed}", style="bold"))
-    print_accounting(out, results.accounting, FIRST_POINT)
+    print_accounting(out, results.accounting, first_point(results))
     print_spilled(out, results)
     print_plugins(out, results.plugins)
     if not any(key.startswith(("machine.crossbar", "mapping")) for axis in results.axes for key in axis.keys):
@@ -190,7 +202,7 @@ def print_rows(
         file: File to write to; None means standard output.
     """
     out = console(file)
-    print_accounting(out, results.accounting, FIRST_POINT)
+    print_accounting(out, results.accounting, first_point(results))
     print_spilled(out, results)
     print_plugins(out, results.plugins)
     keys = {axis.name: axis.keys[0] for axis in results.axes if axis.keys}
@@ -211,11 +223,11 @@ def short_names(names: Sequence[str]) -> list[str]:
         names: Dotted names, such as config keys.
 
     Returns:
-        The suffixes, in the same order; the whole name if no suffix is unique.
+        The suffixes, in the same order; the whole name if no suffix is unique, and for the metric of a workload.
     """
     short = []
     for name in names:
-        steps = name.split(".")
+        steps = [name] if SEPARATOR in name else name.split(".")  # a dot may belong to the name of a workload
         endings = [".".join(steps[start:]) for start in range(len(steps) - 1, -1, -1)]
         unique = (each for each in endings if sum(n == each or n.endswith(f".{each}") for n in names) == 1)
         short.append(next(unique, name))
@@ -275,7 +287,7 @@ def _number(value: float, key: str) -> str:
     """
     if value != value:
         return "-"
-    last = key.rpartition(".")[2]
+    last = split_metric(key)[0].rpartition(".")[2]
     if dimension_of_key(last) is not None and value not in (float("inf"), float("-inf")):
         return quantity(value, last)
     counted = isinstance(value, int) or (value.is_integer() and abs(value) < 1e7)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from crossbar.intervals import end_names
 from pimsim.base.errors import AnalysisError, did_you_mean, show
+from pimsim.base.metric_names import end_metrics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,7 +117,7 @@ def uncertain(frame: pd.DataFrame, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(
         name
         for name in names
-        if columns.issuperset(end_names(name)) and frame[list(end_names(name))].notna().all(axis=1).any()
+        if columns.issuperset(end_metrics(name)) and frame[list(end_metrics(name))].notna().all(axis=1).any()
     )
 
 

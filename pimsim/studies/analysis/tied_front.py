@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from crossbar.intervals import end_names
+from pimsim.base.metric_names import end_metrics
 from pimsim.studies.analysis.point_columns import Objectives, numbers, uncertain
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def interval_losses(frame: pd.DataFrame, objectives: Objectives) -> Values:
     ends = np.empty((len(frame), len(objectives), 2))
     for place, (name, direction) in enumerate(objectives.items()):
         mean = numbers(frame, name)
-        low, high = (numbers(frame, end) for end in end_names(name)) if name in known else (mean, mean)
+        low, high = (numbers(frame, end) for end in end_metrics(name)) if name in known else (mean, mean)
         missing = np.isnan(low) | np.isnan(high)
         low, high = np.where(missing, mean, low), np.where(missing, mean, high)
         ends[:, place] = np.column_stack([low, high] if direction == "lower" else [-high, -low])

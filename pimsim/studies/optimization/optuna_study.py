@@ -1,8 +1,10 @@
 """Connection to Optuna: it suggests points of a space, receives their objectives, and stores its trials in a file.
 
-A suggestion depends only on the seed and on the finished trials. Each trial has a sampler with its own seed, derived
-from the seed of the search and the number of finished trials. A search that is resumed after a kill therefore suggests
-the same points as an uninterrupted search, and the same seed gives the same trials.
+A suggestion depends only on the seed, on the trials of earlier batches, and on the points before it in its batch. Each
+trial has a sampler with its own seed, derived from the seed of the search and the number of trials before it. A search
+that is resumed after a kill therefore suggests the same points as an uninterrupted search, and the same seed gives the
+same trials, for any number of workers. Trials of a batch that was not finished are removed from the file when it is
+opened, and are suggested again.
 """
 
 from __future__ import annotations
@@ -31,7 +33,11 @@ _IDENTITY = "search"
 
 
 class Study:
-    """Optuna's trials of a search."""
+    """Optuna's trials of a search.
+
+    Attributes:
+        trials_before: Number of finished trials of the file when it was opened.
+    """
 
     def __init__(self, search: Search, identity: str, path: Path | None) -> None:
         """Open the study of a search, or create it.
@@ -48,13 +54,13 @@ class Study:
         """
         self._optuna: Any = import_optional("optuna", "optimize", "pimsim optimize")
         self._search, self._path = search, path
+        self._running = 0
+        self._dropped: tuple[Point, ...] = ()
+        self.trials_before = 0
         self._optuna.logging.set_verbosity(logging.ERROR)
         directions = ["maximize" if better == "higher" else "minimize" for better in search.objectives.values()]
         with self._guarded():
-            storage = None if path is None else self._storage(path)
-            self._study: optuna.Study = self._optuna.create_study(
-                study_name=_NAME, directions=directions, storage=storage, load_if_exists=True
-            )
+            self._study = self._opened(path, directions)
             known = self._study.user_attrs.get(_IDENTITY)
             if known is None:
                 self._study.set_user_attr(_IDENTITY, identity)
@@ -64,7 +70,17 @@ class Study:
                     "a plugin or a package); choose another --out, or remove the file"
                 )
             self._states = self._optuna.trial.TrialState
+            self.trials_before = len(self._complete())
+            if path is not None and self._drop_unfinished_batch(path):
+                self._study = self._opened(path, directions)
             self._close_unfinished()
+
+    def _opened(self, path: Path | None, directions: Sequence[str]) -> optuna.Study:
+        storage = None if path is None else self._storage(path)
+        study: optuna.Study = self._optuna.create_study(
+            study_name=_NAME, directions=list(directions), storage=storage, load_if_exists=True
+        )
+        return study
 
     def finished(self) -> Iterator[Point]:
         """List the points of the finished trials.
@@ -72,7 +88,7 @@ class Study:
         Yields:
             Points in the order of the trials.
         """
-        for trial in self._study.get_trials(deepcopy=False, states=[self._states.COMPLETE]):
+        for trial in self._complete():
             with self._guarded():
                 point = self._point(_KnownParameters(trial.params))
             yield point
@@ -83,6 +99,7 @@ class Study:
         Yields:
             Points in the order of the trials.
         """
+        yield from self._dropped
         for trial in self._study.get_trials(deepcopy=False, states=[self._states.FAIL]):
             with suppress(KeyError):  # a trial without all of its parameters has no point
                 yield self._point(_KnownParameters(trial.params))
@@ -94,25 +111,33 @@ class Study:
             The trial and the suggested point.
         """
         with self._guarded():
-            done = len(self._study.get_trials(deepcopy=False, states=[self._states.COMPLETE]))
-            self._study.sampler = self._sampler(done)
+            self._study.sampler = self._sampler(len(self._complete()) + self._running)
             trial = self._study.ask()
-            return trial, self._point(trial)
+            point = self._point(trial)
+        self._running += 1
+        return trial, point
 
-    def tell(self, trial: optuna.Trial, values: Sequence[float] | None) -> None:
+    def tell(self, trial: optuna.Trial, values: Sequence[float] | None, violation: float = 0.0) -> None:
         """Finish a trial.
 
         Args:
             trial: The trial.
-            values: One value per objective; None if the point violates a constraint or failed.
+            values: One value per objective; None if the point was not simulated, failed or lacks an objective.
+            violation: How much the point violates the constraints on metrics; 0 if it satisfies them.
         """
+        self._running -= 1
         with self._guarded():
             trial.set_constraint("possible", 1.0 if values is None else 0.0)
+            if self._search.stages[0].limits:
+                trial.set_constraint("limits", violation)
             # For an infeasible trial only the constraint matters, but Optuna requires values for every trial.
             self._study.tell(trial, [0.0] * len(self._search.objectives) if values is None else list(values))
 
     def _point(self, source: optuna.Trial | _KnownParameters) -> Point:
-        return tuple(value for axis in self._search.space.axes for value in _suggested(source, axis))
+        return tuple(value for axis in self._search.axes for value in _suggested(source, axis))
+
+    def _complete(self) -> list[optuna.trial.FrozenTrial]:
+        return self._study.get_trials(deepcopy=False, states=[self._states.COMPLETE])
 
     def _sampler(self, done: int) -> optuna.samplers.BaseSampler:
         text = f"{self._search.seed} {done}".encode()
@@ -144,6 +169,29 @@ class Study:
         _remove_incomplete_line(path)
         _check_lines(path)
         return self._optuna.storages.JournalStorage(journal.JournalFileBackend(str(path), lock_obj=_NoLock()))
+
+    def _drop_unfinished_batch(self, path: Path) -> bool:
+        """Remove the trials after the last finished batch, which depend on how far this batch was.
+
+        Args:
+            path: Optuna's file.
+
+        Returns:
+            Whether there were such trials.
+        """
+        if self._search.batch == 1:
+            return False
+        finished, end = _last_batch(path, self._search.batch)
+        if end == path.stat().st_size:
+            return False
+        points = []
+        for trial in self._study.get_trials(deepcopy=False)[finished:]:
+            with suppress(KeyError):  # a trial without all of its parameters has no point
+                points.append(self._point(_KnownParameters(trial.params)))
+        self._dropped = tuple(points)
+        with path.open("r+b") as file:
+            file.truncate(end)
+        return True
 
     def _close_unfinished(self) -> None:
         """Mark unfinished trials as failed. They do not count, so that the same points are suggested again."""
@@ -265,6 +313,40 @@ def _check_lines(path: Path) -> None:
                 content = None
             if not isinstance(content, dict) or type(content.get("op_code")) is not int:
                 raise SweepError(_damaged(path, f"line {number} is not an operation of Optuna"))
+
+
+_CREATE_TRIAL, _SET_STATE = 4, 6
+"""Numbers of operations in Optuna's journal (`optuna.storages.journal._storage.JournalOperation`)."""
+
+
+def _last_batch(path: Path, batch: int) -> tuple[int, int]:
+    """Find the end of the last finished batch in Optuna's journal.
+
+    Args:
+        path: The file, of which each line is an operation.
+        batch: Number of trials of a batch.
+
+    Returns:
+        Number of trials, of any state, up to this end; offset of the first operation of the next batch in bytes, or the
+        size of the file if there is none.
+    """
+    from optuna.trial import TrialState
+
+    created = complete = offset = 0
+    trials, end = 0, None
+    with path.open("rb") as file:
+        for line in file:
+            content = json.loads(line)
+            if content["op_code"] == _CREATE_TRIAL:
+                if end is None and complete % batch == 0:
+                    trials, end = created, offset
+                created += 1
+            elif content["op_code"] == _SET_STATE and content.get("state") == TrialState.COMPLETE.value:
+                complete += 1
+                if complete % batch == 0:
+                    end = None
+            offset += len(line)
+    return (created, offset) if end is None else (trials, end)
 
 
 def _damaged(path: Path, why: str) -> str:

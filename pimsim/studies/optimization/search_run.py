@@ -1,23 +1,26 @@
 """Execution of a search into a result file, which has the format of a sweep's file and one row per suggested point.
 
-Outcomes are appended to a journal beside the file, as in a sweep; trials are stored in Optuna's own file. A trial is
-finished after its outcome is in the journal. A kill at any moment therefore loses one trial at most, and the same trial
-is suggested again.
+Outcomes are appended to a journal beside the file, as in a sweep; trials are stored in Optuna's own file. The trials of
+a batch are finished after their outcomes are in the journal. A kill at any moment therefore loses the points that were
+running, and the trials of the same batch are suggested again.
+
+After the last trial, points of the front are evaluated in full (`search_stages`). Each evaluation is a row of the file.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pimsim.base.errors import SweepError, printable
+from pimsim.studies.optimization.feasible_points import front_rows, values_to_tell, violation_of
 from pimsim.studies.optimization.optuna_study import Study, check_study
+from pimsim.studies.optimization.point_runner import PointRunner
 from pimsim.studies.optimization.search_spec import Search
 from pimsim.studies.sweep.running.code_version import code_hash
-from pimsim.studies.sweep.running.evaluate_point import Evaluator, Outcome
+from pimsim.studies.sweep.running.evaluate_point import Outcome
 from pimsim.studies.sweep.running.journal import Header, Journal
 from pimsim.studies.sweep.running.sweep_run import (
     JOURNAL_SUFFIX,
@@ -43,9 +46,11 @@ class Status:
         trials: Number of finished trials.
         total: Number of trials of the search.
         points: Number of simulated points.
-        failed: Number of simulated points that failed.
-        not_allowed: Number of trials whose point violates a constraint.
+        failed: Number of evaluations that failed.
+        not_allowed: Number of trials whose point violates a constraint on axes and keys.
         repeated: Number of trials whose point was suggested before.
+        infeasible: Number of evaluations whose point violates a constraint on metrics.
+        evaluations: Number of evaluations that this call has computed, of all stages.
     """
 
     trials: int
@@ -54,6 +59,8 @@ class Status:
     failed: int
     not_allowed: int
     repeated: int
+    infeasible: int = 0
+    evaluations: int = 0
 
 
 Progress = Callable[[Status], None]
@@ -63,6 +70,8 @@ def optimize(
     search: Search,
     out: str | Path,
     *,
+    workers: int | None = 1,
+    scheduler: str | None = None,
     resume: bool = False,
     force: bool = False,
     progress: Progress | None = None,
@@ -72,13 +81,17 @@ def optimize(
     Args:
         search: The search, from `load_search`.
         out: Path of the result file. Its journal and Optuna's file are created beside it.
+        workers: Number of worker processes for the points of a batch; None means one per core. The result does not
+            depend on it.
+        scheduler: Address of a Dask scheduler whose workers run the points; None runs them on this machine.
         resume: Whether to keep the points and trials of existing files and to continue up to the number of trials,
             which may be higher than before.
         force: Whether to replace existing files.
-        progress: Function that is called with the progress after each trial.
+        progress: Function that is called with the progress after each evaluation and after each trial.
 
     Returns:
-        Results of the simulated points, in the order in which they were first suggested.
+        Results of the simulated points, in the order in which they were first suggested, followed by those of later
+        stages. `feasible_front` selects the front from them.
 
     Raises:
         SweepError: If the file exists, is in use or belongs to another search, or if no suggested point satisfies the
@@ -100,9 +113,11 @@ def optimize(
     try:
         if not resume:
             study_path.unlink(missing_ok=True)
-        run = _Run(search, Study(search, _identity(search), study_path), journal, progress)
-        run.begin(target, resume=resume)
-        run.finish()
+        study = Study(search, _identity(search), study_path)
+        with PointRunner(search.space, workers, scheduler) as runner:
+            run = _Run(search, study, journal, runner, progress)
+            run.begin(target, resume=resume)
+            run.finish()
     except KeyboardInterrupt:
         raise SweepInterrupted(resume_message("interrupted", journal)) from None
     finally:
@@ -117,14 +132,18 @@ def optimize(
 class _Run:
     """State of one call of `optimize`."""
 
-    def __init__(self, search: Search, study: Study, journal: Journal, progress: Progress | None) -> None:
-        self._search, self._study, self._journal, self._progress = search, study, journal, progress
-        self._evaluator = Evaluator(search.space)
-        self._places = [search.space.metrics.index(name) for name in search.objectives]
+    def __init__(
+        self, search: Search, study: Study, journal: Journal, runner: PointRunner, progress: Progress | None
+    ) -> None:
+        self._search, self._study, self._journal, self._runner = search, study, journal, runner
+        self._progress = progress
         self._kept: dict[str, Outcome] = {}
         self._seen: dict[str, Outcome] = {}
+        """Outcomes by the text of a point, because its values may be lists."""
+        self._suggested: dict[str, Point] = {}
         self.points: list[Point] = []
-        self.status = Status(0, search.trials, 0, 0, 0, 0)
+        self.total = max(search.trials, study.trials_before)
+        self.status = Status(0, self.total, 0, 0, 0, 0)
 
     def begin(self, target: Path, *, resume: bool) -> None:
         """Load existing outcomes and trials, or remove the outcomes.
@@ -141,78 +160,131 @@ class _Run:
         else:
             self._journal.clear()
         self._journal.begin(Header(metrics, code_hash(), replacing=not resume))
-        for point in self._study.finished():
-            self._evaluate(point)
-        if self._progress is not None:
-            self._progress(self.status)
+        finished = list(self._study.finished())
+        self._run(point for point in finished if self._search.space.satisfied(self._staged(point, 0)))
+        for point in finished:
+            self._count(point)
+        self._report()
 
     def finish(self) -> None:
-        """Run the remaining trials."""
-        while self.status.trials < self._search.trials:
-            trial, point = self._study.ask()
-            self._study.tell(trial, self._values(self._evaluate(point)))
-            if self._progress is not None:
-                self._progress(self.status)
+        """Run the remaining trials, and evaluate the points of the front in full."""
+        while self.status.trials < self.total:
+            asked = [self._study.ask() for _ in range(min(self._search.batch, self.total - self.status.trials))]
+            self._run(point for _, point in asked if self._search.space.satisfied(self._staged(point, 0)))
+            for trial, point in asked:
+                outcome = self._count(point)
+                values = values_to_tell(self._search, outcome)
+                self._study.tell(trial, values, 0.0 if values is None else self._violation(point, 0))
+                self._report()
+        self._promote()
+        self._keep_earlier()
         self._remove_abandoned()
+
+    def _promote(self) -> None:
+        """Evaluate the points of the front in the next stage, until each of them has passed the full evaluation."""
+        points = list(self._suggested.values())
+        reached = [0] * len(points)
+        last = len(self._search.stages) - 1
+        while last:
+            left = [number for number, point in enumerate(points) if self._survives(point, reached[number])]
+            values = [self._outcome(points[number], reached[number]).values for number in left]
+            waiting = [left[row] for row in front_rows(self._search, values) if reached[left[row]] < last]
+            if not waiting:
+                return
+            stage = 1 + min(reached[number] for number in waiting)
+            chosen = [number for number in waiting if reached[number] == stage - 1]
+            self._run((points[number] for number in chosen), stage)
+            for number in chosen:
+                reached[number] = stage
+                failed = bool(self._outcome(points[number], stage).error)
+                self._update(failed=failed, infeasible=not failed and self._violation(points[number], stage) > 0)
+            self._report()
+
+    def _keep_earlier(self) -> None:
+        """Keep the rows of points that an earlier, shorter search evaluated in a later stage."""
+        if not self._kept:
+            return
+        for point in self._suggested.values():
+            for stage in range(1, len(self._search.stages)):
+                if self._runner.evaluator.key(self._staged(point, stage)) in self._kept:
+                    self._run([point], stage)
+
+    def _survives(self, point: Point, stage: int) -> bool:
+        values = values_to_tell(self._search, self._outcome(point, stage))
+        return values is not None and not self._violation(point, stage)
+
+    def _violation(self, point: Point, stage: int) -> float:
+        space, metrics = self._search.space, self._outcome(point, stage).values
+        return violation_of(space, self._search.stages[stage], self._staged(point, stage), metrics)
+
+    def _outcome(self, point: Point, stage: int) -> Outcome:
+        return self._seen[repr(self._staged(point, stage))]
+
+    def _staged(self, point: Point, stage: int) -> Point:
+        return (*point, *self._search.stages[stage].values)
 
     def _remove_abandoned(self) -> None:
         """Remove from the journal the outcomes of trials that were not finished and not suggested again."""
         used = {outcome.key for outcome in self._seen.values()}
-        if not any(self._evaluator.key(point) in self._kept.keys() - used for point in self._study.abandoned()):
+        abandoned = (self._staged(point, 0) for point in self._study.abandoned())
+        if not any(self._runner.evaluator.key(point) in self._kept.keys() - used for point in abandoned):
             return
         header = Header(self._search.space.metrics, code_hash(), self._journal.replacing)
         self._journal.clear()
         self._journal.begin(header)
         self._journal.append(self._seen.values())
 
-    def _evaluate(self, point: Point) -> Outcome | None:
-        """Evaluate a suggested point, or reuse its known outcome, and update the progress.
+    def _run(self, points: Iterable[Point], stage: int = 0) -> None:
+        """Evaluate points, except for those whose outcome is known.
 
         Args:
-            point: One value per column.
+            points: Values of the columns that the sampler suggests.
+            stage: Number of the stage.
+        """
+        staged = {repr(point): point for point in (self._staged(point, stage) for point in points)}
+        new = {name: point for name, point in staged.items() if name not in self._seen}
+        missing: dict[str, Point] = {}
+        for name, point in new.items():
+            kept = self._kept.get(self._runner.evaluator.key(point)) if self._kept else None
+            if kept is None:
+                missing[name] = point
+            else:
+                self._seen[name] = kept
+        names = list(missing)
+        for number, outcome in self._runner.run(list(missing.values())) if missing else ():
+            self._journal.append([outcome])
+            self._seen[names[number]] = outcome
+            self._update(evaluations=1)
+            self._report()
+        self.points += new.values()
+
+    def _count(self, point: Point) -> Outcome | None:
+        """Count a trial.
+
+        Args:
+            point: Its point.
 
         Returns:
-            Outcome of the point; None if it violates a constraint.
+            Outcome of the point in the first stage; None if it violates a constraint on axes and keys.
         """
-        name = repr(point)
-        outcome = self._seen.get(name)
-        repeated = outcome is not None
-        allowed = repeated or self._search.space.satisfied(point)
-        if allowed and outcome is None:
-            outcome = self._seen[name] = self._outcome(point)
-            self.points.append(point)
-        failed = bool(outcome is not None and outcome.error and not repeated)
-        previous = self.status
-        self.status = Status(
-            previous.trials + 1,
-            max(previous.total, previous.trials + 1),
-            len(self.points),
-            previous.failed + failed,
-            previous.not_allowed + (not allowed),
-            previous.repeated + repeated,
+        outcome = self._seen.get(repr(self._staged(point, 0)))
+        repeated = repr(point) in self._suggested
+        new = outcome is not None and not repeated
+        if new:
+            self._suggested[repr(point)] = point
+        failed = new and bool(outcome and outcome.error)
+        infeasible = new and not failed and self._violation(point, 0) > 0
+        self._update(
+            trials=1, points=new, failed=failed, not_allowed=outcome is None, repeated=repeated, infeasible=infeasible
         )
         return outcome
 
-    def _outcome(self, point: Point) -> Outcome:
-        if self._kept and (kept := self._kept.get(self._evaluator.key(point))):
-            return kept
-        outcome = self._evaluator.evaluate(point)
-        self._journal.append([outcome])
-        return outcome
+    def _update(self, **counts: int) -> None:
+        self.status = replace(self.status, **{name: getattr(self.status, name) + n for name, n in counts.items()})
 
-    def _values(self, outcome: Outcome | None) -> list[float] | None:
-        """Extract the objectives of an outcome.
-
-        Args:
-            outcome: Outcome of a point; None if the point violates a constraint.
-
-        Returns:
-            One value per objective; None if the point failed or an objective is not finite.
-        """
-        if outcome is None or outcome.error:
-            return None
-        values = [outcome.values[place] for place in self._places]
-        return values if all(map(math.isfinite, values)) else None
+    def _report(self) -> None:
+        if self._progress is not None:
+            self._progress(self.status)
 
 
 def _identity(search: Search) -> str:
@@ -228,7 +300,11 @@ def _identity(search: Search) -> str:
     """
     space = search.space
     constraints = [constraint.text for constraint in space.constraints]
+    stages = [(stage.values, [limit.expression.text for limit in stage.limits]) for stage in search.stages]
     population = search.population if search.sampler == "nsga2" else 0
     plugins = [each.sha256 or each.name for each in space.records]
-    parts = (*plugins, space.base, space.axes, constraints, search.objectives, search.sampler, population, search.seed)
+    parts = (
+        *(*plugins, space.base, space.axes, constraints, search.objectives, search.sampler, population, search.seed),
+        *(search.batch, space.workloads, stages),
+    )
     return hashlib.blake2b(f"{code_hash()} {parts!r}".encode(), digest_size=16).hexdigest()

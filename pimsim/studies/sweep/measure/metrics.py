@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Literal
 
-from crossbar.intervals import end_names
-from pimsim.base.errors import Problem, did_you_mean
+from pimsim.base.errors import Problem, did_you_mean, show
+from pimsim.base.metric_names import end_metrics, metric_at, split_metric
 from pimsim.base.units import ps_to_s
 from pimsim.generation import GenerationResult
 from pimsim.results.run_result import RunResult
@@ -80,19 +80,40 @@ def register_metric(metric: Metric) -> None:
     METRICS[metric.name] = metric
 
 
-def metric_problem(name: str) -> Problem | None:
+def metric_problem(name: str, workloads: Iterable[str] = ()) -> Problem | None:
     """Check the name of a metric.
 
     Args:
-        name: Name in a sweep file.
+        name: Name in a sweep file, such as `tokens_per_s` or `tokens_per_s@opt-6.7b`.
+        workloads: Names of the workloads of the sweep.
 
     Returns:
-        The problem of an unknown name; None if the metric is known.
+        The problem of an unknown name; None if the metric and its workload are known.
     """
-    if name in METRICS:
+    metric, workload = split_metric(name)
+    if metric not in METRICS:
+        hint = did_you_mean(metric, METRICS) or f"known: {', '.join(list(METRICS)[:20])} and more (docs/sweeps.md)"
+        return Problem("metrics", name, "is not a metric", hint)
+    known = list(workloads)
+    if workload in known or name == metric:
         return None
-    hint = did_you_mean(name, METRICS) or f"known: {', '.join(list(METRICS)[:20])} and more (docs/sweeps.md)"
-    return Problem("metrics", name, "is not a metric", hint)
+    hint = did_you_mean(workload, known) or f"workloads: {', '.join(known) if known else 'none'}"
+    return Problem("metrics", name, f"{show(workload)} is not among the workloads of the file", hint)
+
+
+def metric_named(name: str) -> Metric:
+    """Return the metric of a name.
+
+    Args:
+        name: Name of a known metric, with or without a workload.
+
+    Returns:
+        The metric.
+
+    Raises:
+        KeyError: If there is no such metric.
+    """
+    return METRICS[split_metric(name)[0]]
 
 
 def _attribute(name: str, unit: str, better: Direction, description: str) -> Metric:
@@ -313,13 +334,17 @@ def stored_metrics(names: Iterable[str]) -> tuple[str, ...]:
 
     Returns:
         The same names, each followed by NAME_low and NAME_high if it has a confidence interval; at the end, the metrics
-        of spilled activations. No name occurs twice.
+        of spilled activations of each workload that a name has. No name occurs twice.
     """
     found: dict[str, None] = {}
-    for name in (each for each in names if each not in SPILLED_METRICS):
-        ends = [end for end in end_names(name) if end in METRICS]
-        found |= dict.fromkeys([name, *ends])
-    return tuple(found | dict.fromkeys(SPILLED_METRICS))
+    spilled: dict[str, None] = {}
+    for name in names:
+        metric, workload = split_metric(name)
+        spilled |= dict.fromkeys(metric_at(each, workload) for each in SPILLED_METRICS)
+        if metric not in SPILLED_METRICS:
+            ends = [end for end in end_metrics(name) if split_metric(end)[0] in METRICS]
+            found |= dict.fromkeys([name, *ends])
+    return tuple(found | spilled)
 
 
 for _metric in (*_headline(), *_spilled(), *_provision(), *_memory(), *_arrays(), *_model()):

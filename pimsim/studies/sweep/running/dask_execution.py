@@ -34,7 +34,7 @@ Answer = list[Numbered] | Exception
 """Result of a chunk: the outcomes of its points, or the exception of the task or of Dask."""
 
 
-def run_dask(plan: Plan, numbers: Sequence[int], address: str) -> Generator[list[Numbered]]:
+def run_dask(plan: Plan, numbers: Sequence[int], address: str, name: str | None = None) -> Generator[list[Numbered]]:
     """Run points of a plan on the cluster of a scheduler.
 
     Dask reruns the tasks of a worker that has died. A point that kills every worker which evaluates it fails with
@@ -44,6 +44,8 @@ def run_dask(plan: Plan, numbers: Sequence[int], address: str) -> Generator[list
         plan: The plan.
         numbers: Numbers of the points to run.
         address: Address of the scheduler, such as tcp://10.0.0.1:8786.
+        name: Name of the space on the workers, which keep what its points share between calls with the same name; None
+            means that no other call shares it.
 
     Yields:
         The outcomes of a chunk of points when it is finished; chunks finish in any order.
@@ -61,7 +63,9 @@ def run_dask(plan: Plan, numbers: Sequence[int], address: str) -> Generator[list
         try:
             workers = _Workers(client, address)
             _check_code(client, workers, address)
-            yield from _Run(plan, numbers, _PendingChunks(client, plan), workers, distributed.KilledWorker).outcomes()
+            yield from _Run(
+                plan, numbers, _PendingChunks(client, plan, name), workers, distributed.KilledWorker
+            ).outcomes()
         except Exception:
             if client.status not in ("closing", "closed"):
                 raise
@@ -116,10 +120,10 @@ class _Workers:
 class _PendingChunks:
     """Submitted chunks of points with their futures."""
 
-    def __init__(self, client: Any, plan: Plan) -> None:
+    def __init__(self, client: Any, plan: Plan, name: str | None) -> None:
         self._client, self._plan = client, plan
         self._space = _without_choices(plan.space)
-        self._name = secrets.token_hex(8)
+        self._name = name or secrets.token_hex(8)
         self._submitted: dict[Any, tuple[list[int], float]] = {}
         self._answers: queue.SimpleQueue[tuple[Any, Answer]] = queue.SimpleQueue()
 

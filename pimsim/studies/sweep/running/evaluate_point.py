@@ -1,6 +1,7 @@
 """Evaluation of one point of a sweep: from its values to its metrics, or to the message of its failure.
 
-A point gives bit for bit the same result as `simulate(load_config(base, settings))`. It runs faster because points
+A point gives bit for bit the same result as `simulate(load_config(base, settings))`, with the settings of each workload
+that its metrics read. It runs faster because points
 share work: the base config is read once, each trace is made once, and the simulated steps of a component are memoized
 for all points that have an equal component.
 """
@@ -10,11 +11,13 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pimsim.base.errors import PimsimError, SweepError, printable
+from pimsim.base.metric_names import split_metric
 from pimsim.base.plugins import changed_records, install_plugin
 from pimsim.config.schema import Config, WorkloadConfig
 from pimsim.engine import Memo, MemoEntry
@@ -79,7 +82,7 @@ class Evaluator:
             install_plugin(plugin)
         _check_records(space)
         self.space = space
-        self._metrics = [_metric(name) for name in space.metrics]
+        self._metrics = _by_workload(space.metrics)
         self._components = _ComponentMemos()
         self._traces: OrderedDict[TraceKey, Trace] = OrderedDict()
         self._inputs: dict[str, bytes] = {}
@@ -94,14 +97,20 @@ class Evaluator:
             Metrics of the point, or the message of its failure.
         """
         try:
-            config = self.space.config(point)
+            configs = self._configs(point)
         except PimsimError as error:
             return Outcome(self.key_of_invalid(point), (), _one_line(error))
-        key = self.key_of(config)
-        try:
-            return Outcome(key, self._measured(self._result(config)))
-        except PimsimError as error:
-            return Outcome(key, (), _one_line(error))
+        key = self.key_of(*configs.values())
+        values = [math.nan] * len(self.space.metrics)
+        for workload, config in configs.items():
+            try:
+                result = self._result(config)
+                for place, metric in self._metrics[workload]:
+                    value = metric.of(result)
+                    values[place] = math.nan if value is None else value
+            except PimsimError as error:
+                return Outcome(key, (), _one_line(error, workload))
+        return Outcome(key, tuple(values))
 
     def key(self, point: Point) -> str:
         """Compute the key that `evaluate` gives a point, without simulating it.
@@ -113,25 +122,40 @@ class Evaluator:
             32 hexadecimal digits.
         """
         try:
-            return self.key_of(self.space.config(point))
+            return self.key_of(*self._configs(point).values())
         except PimsimError:
             return self.key_of_invalid(point)
 
-    def key_of(self, config: Config) -> str:
-        """Compute the key of a config: a hash of the config, of the files that it names, and of the source code.
+    def _configs(self, point: Point) -> dict[str, Config]:
+        """Build the configs of a point.
 
         Args:
-            config: Config of a point.
+            point: One value per column.
+
+        Returns:
+            Config of each workload that a metric reads, by its name; "" is that of the point itself.
+
+        Raises:
+            ConfigError: If a config is invalid.
+        """
+        return {workload: self.space.config(point, workload) for workload in self._metrics}
+
+    def key_of(self, *configs: Config) -> str:
+        """Compute the key of a point: a hash of its configs, of the files that they name, and of the source code.
+
+        Args:
+            *configs: Configs of the point, one per workload.
 
         Returns:
             32 hexadecimal digits.
         """
         digest = self._digest()
-        digest.update(config.model_dump_json().encode())
-        for name in (config.workload.trace, config.workload.model, config.workload.routing.trace):
-            digest.update(self._input(name))
-        if not set(MODEL_METRICS).isdisjoint(self.space.metrics):
-            digest.update(files_digest(config))
+        for config, metrics in zip(configs, self._metrics.values(), strict=True):
+            digest.update(config.model_dump_json().encode())
+            for name in (config.workload.trace, config.workload.model, config.workload.routing.trace):
+                digest.update(self._input(name))
+            if any(_reads_model(metric) for _, metric in metrics):
+                digest.update(files_digest(config))
         return str(digest.hexdigest())
 
     def key_of_invalid(self, point: Point) -> str:
@@ -198,10 +222,6 @@ class Evaluator:
         if len(self._traces) > MAX_TRACES:
             self._traces.popitem(last=False)
         return trace
-
-    def _measured(self, result: Result) -> tuple[float, ...]:
-        values = (metric.of(result) for metric in self._metrics)
-        return tuple(math.nan if value is None else value for value in values)
 
 
 def accounting_of(config: Config) -> Accounting:
@@ -305,6 +325,30 @@ class _ComponentMemos:
             del self._memos[key]
 
 
+def _by_workload(names: Sequence[str]) -> dict[str, list[tuple[int, Metric]]]:
+    """Group metrics by the workload whose result they read.
+
+    Args:
+        names: Names of metrics, with or without a workload.
+
+    Returns:
+        Place among the names and metric, by workload. Workloads whose accuracy is evaluated, which takes longest, are
+        the last ones, so that a machine without room for another workload fails first.
+
+    Raises:
+        SweepError: If this process does not know a metric.
+    """
+    found: dict[str, list[tuple[int, Metric]]] = {}
+    for place, name in enumerate(names):
+        metric, workload = split_metric(name)
+        found.setdefault(workload, []).append((place, _metric(metric)))
+    return dict(sorted(found.items(), key=lambda item: any(_reads_model(metric) for _, metric in item[1])))
+
+
+def _reads_model(metric: Metric) -> bool:
+    return metric.name in MODEL_METRICS
+
+
 def _metric(name: str) -> Metric:
     """Find a metric that the process that built the plan knew.
 
@@ -342,8 +386,9 @@ def _check_records(space: Space) -> None:
             )
 
 
-def _one_line(error: PimsimError) -> str:
-    return printable(" ".join(str(error).split()), MAX_ERROR_CHARS)
+def _one_line(error: PimsimError, workload: str = "") -> str:
+    text = " ".join(str(error).split())
+    return printable(f"{workload}: {text}" if workload else text, MAX_ERROR_CHARS)
 
 
 def _stamp(path: Path) -> bytes:

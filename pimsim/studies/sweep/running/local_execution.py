@@ -69,13 +69,13 @@ def run_pool(plan: Plan, numbers: Sequence[int], workers: int) -> Generator[list
     while True:
         running: dict[Future[list[Numbered]], tuple[list[int], float]] = {}
         try:
-            with _pool(plan, workers) as (pool, name):
+            with worker_pool(plan, workers) as (pool, name):
                 yield from _submit_and_collect(pool, name, chunks, running, workers)
             return
         except BrokenProcessPool:
             suspects = sorted(number for chunk, _ in running.values() for number in chunk)
         for number in suspects:
-            yield [(number, _run_alone(plan, number))]
+            yield [(number, run_alone(plan, number))]
 
 
 def _submit_and_collect(
@@ -119,7 +119,7 @@ def _submit_and_collect(
             yield outcomes
 
 
-def _run_alone(plan: Plan, number: int) -> Outcome:
+def run_alone(plan: Plan, number: int) -> Outcome:
     """Run a point that may have ended its worker, alone in a process.
 
     Args:
@@ -133,7 +133,7 @@ def _run_alone(plan: Plan, number: int) -> Outcome:
         SweepError: If the process dies before it runs the point.
     """
     for _ in range(ATTEMPTS):
-        with _pool(plan, 1) as (pool, name):
+        with worker_pool(plan, 1) as (pool, name):
             try:
                 pool.submit(worker.evaluate, name, []).result()
             except BrokenProcessPool:
@@ -147,7 +147,7 @@ def _run_alone(plan: Plan, number: int) -> Outcome:
 
 
 @contextmanager
-def _pool(plan: Plan, workers: int) -> Iterator[tuple[ProcessPoolExecutor, str]]:
+def worker_pool(plan: Plan, workers: int) -> Iterator[tuple[ProcessPoolExecutor, str]]:
     """Create a pool of processes for a `with` block. All processes are ended with the block.
 
     Args:

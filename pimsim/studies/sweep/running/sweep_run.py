@@ -14,11 +14,12 @@ from pathlib import Path
 
 from pimsim.base.errors import MAX_LINE_CHARS, OutputError, SweepError, printable
 from pimsim.base.files import check_target
+from pimsim.base.metric_names import split_metric
 from pimsim.base.plugins import changed_records, plugin_records
 from pimsim.config.schema import Config
 from pimsim.config.validation import validate
 from pimsim.results.accounting import Accounting
-from pimsim.studies.sweep.measure.metrics import METRICS
+from pimsim.studies.sweep.measure.metrics import metric_named
 from pimsim.studies.sweep.measure.spilled_metrics import SPILLED_METRICS
 from pimsim.studies.sweep.running.code_version import code_hash
 from pimsim.studies.sweep.running.evaluate_point import Evaluator, Outcome, accounting_of
@@ -234,6 +235,7 @@ class _Run:
             columns[name] = [self.outcomes.value(key, place) for key in keys]
         base, problems = validate(space.base, Config)
         assert base is not None, problems  # it was valid when the plan was built
+        workload = split_metric(space.metrics[0])[1]
         first = next((point for point, key in zip(self.plan, keys, strict=True) if not self.outcomes.error(key)), None)
         return SweepResults(
             name=space.name,
@@ -242,11 +244,13 @@ class _Run:
             version=__version__,
             code_hash=code_hash(),
             axes=tuple(AxisColumn(column.name, column.keys) for column in space.columns),
-            metrics=tuple(MetricColumn(name, METRICS[name].unit, METRICS[name].better) for name in space.metrics),
+            metrics=tuple(
+                MetricColumn(name, metric_named(name).unit, metric_named(name).better) for name in space.metrics
+            ),
             columns=columns,
             errors=[self.outcomes.error(key) for key in keys],
             keys=keys,
-            accounting=Accounting() if first is None else accounting_of(space.config(first)),
+            accounting=Accounting() if first is None else accounting_of(space.config(first, workload)),
             plugins=tuple(dict.fromkeys((*space.records, *plugin_records()))),
         )
 

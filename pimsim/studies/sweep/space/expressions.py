@@ -3,6 +3,9 @@
 The text is parsed into Python's syntax tree. Only a few kinds of nodes are allowed (numbers, texts, names, arithmetic,
 comparisons, and, or, not). The expression is evaluated by walking this tree: nothing is called or imported, no
 attribute of an object is read, and Python's eval is not used.
+
+`metric@workload` is one name. A name of a workload may contain `-` and `.`, so that such names are replaced by
+placeholders before the text is parsed; a minus sign after one needs a space.
 """
 
 from __future__ import annotations
@@ -10,11 +13,13 @@ from __future__ import annotations
 import ast
 import math
 import operator
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pimsim.base.errors import ExpressionError, printable
+from pimsim.base.metric_names import METRIC_AT_WORKLOAD
 
 MAX_CHARS = 1000
 MAX_DEPTH = 40
@@ -70,8 +75,8 @@ class Expression:
         Raises:
             ExpressionError: If the text is not an expression, or contains something that is not allowed.
         """
-        parser = _Parser(text)
-        self._walk = parser.walk(_tree(text), 0)
+        node, parser = parsed(text)
+        self._walk = parser.walk(node, 0)
         self.text = text
         self.names = tuple(dict.fromkeys(parser.names))
 
@@ -115,11 +120,52 @@ class Expression:
         return value
 
 
-def _tree(text: str) -> ast.expr:
+_TEXT_OR_METRIC = re.compile(rf"""'[^']*'|"[^"]*"|(?<![\w.])({METRIC_AT_WORKLOAD})""", re.ASCII)
+_PLACEHOLDER = "__metric"
+
+
+def _with_placeholders(text: str) -> tuple[str, dict[str, str]]:
+    """Replace each `metric@workload` outside of quotes by a name that Python's parser accepts.
+
+    Args:
+        text: Text of an expression.
+
+    Returns:
+        The text with placeholders, and the name that each of them stands for. No user can write a placeholder, because
+        names that begin with two underscores are refused.
+    """
+    names: dict[str, str] = {}
+    if len(text) > MAX_CHARS or _PLACEHOLDER in text:  # refused later
+        return text, names
+
+    def replaced(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name is None:
+            return match.group()
+        placeholder = f"{_PLACEHOLDER}{len(names)}"
+        names[placeholder] = name
+        return placeholder
+
+    return _TEXT_OR_METRIC.sub(replaced, text), names
+
+
+def parsed(text: str) -> tuple[ast.expr, Parser]:
+    """Parse the text of an expression.
+
+    Args:
+        text: The text.
+
+    Returns:
+        Its syntax tree, of which nothing is checked yet, and the compiler of its nodes.
+
+    Raises:
+        ExpressionError: If the text is too long, or is not an expression.
+    """
     if len(text) > MAX_CHARS:
         raise ExpressionError(f"{_shown(text)}: has {len(text)} characters, more than {MAX_CHARS}")
     try:
-        return ast.parse(text.strip(), mode="eval").body
+        content, placeholders = _with_placeholders(text)
+        return ast.parse(content.strip(), mode="eval").body, Parser(text, placeholders)
     except SyntaxError as error:
         raise ExpressionError(f"{_shown(text)}: is not an expression: {error.msg}; allowed are {_ALLOWED}") from None
     except (ValueError, RecursionError, MemoryError):  # a NUL character, or too many brackets
@@ -127,15 +173,28 @@ def _tree(text: str) -> ast.expr:
 
 
 @dataclass
-class _Parser:
+class Parser:
     """Compiler of a syntax tree into nested functions; it records the names that occur."""
 
     text: str
+    placeholders: Mapping[str, str]
 
     def __post_init__(self) -> None:
         self.names: list[str] = []
 
     def walk(self, node: ast.expr, depth: int) -> Walk:
+        """Compile a node.
+
+        Args:
+            node: A node of the syntax tree.
+            depth: Number of levels above it.
+
+        Returns:
+            Function that evaluates the node.
+
+        Raises:
+            ExpressionError: If the node is not allowed, or too deep.
+        """
         if depth > MAX_DEPTH:
             raise self.refuse(f"is nested more than {MAX_DEPTH} levels deep")
         match node:
@@ -177,7 +236,9 @@ class _Parser:
         if not isinstance(inner, ast.Name):
             raise self.refuse(f"an attribute of {_construct(inner)} is not allowed; allowed are {_ALLOWED}")
         name = ".".join((inner.id, *reversed(steps)))
-        if any(step.startswith("__") for step in name.split(".")):
+        if name in self.placeholders and not steps:
+            name = self.placeholders[name]
+        elif any(step.startswith("__") for step in name.split(".")):
             raise self.refuse(f"the name {printable(name, 60)} is not allowed")
         if name in _YAML_CONSTANTS:
             value = _YAML_CONSTANTS[name]
@@ -193,10 +254,18 @@ class _Parser:
         return look_up
 
     def refuse(self, complaint: str) -> ExpressionError:
+        """Create the error of an expression.
+
+        Args:
+            complaint: What is wrong.
+
+        Returns:
+            The error, which quotes the expression.
+        """
         return ExpressionError(f"{_shown(self.text)}: {complaint}")
 
 
-def _unary(op: ast.unaryop, operand: Walk, parser: _Parser) -> Walk:
+def _unary(op: ast.unaryop, operand: Walk, parser: Parser) -> Walk:
     match op:
         case ast.Not():
             return lambda values: not _boolean(operand(values))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pimsim.base.errors import ExpressionError, Problem, WorkloadInputError, did_you_mean
+from pimsim.base.metric_names import split_metric
 from pimsim.config.ineffective_keys import without_effect_in_sweep
 from pimsim.config.json_schema import SchemaIndex
 from pimsim.config.layers import set_value
@@ -35,7 +37,7 @@ def metric_problems(file: SweepFile, axes: tuple[Axis, ...]) -> list[Problem]:
     """
     problems = []
     for place, name in enumerate(file.spec.metrics):
-        if problem := metric_problem(name):
+        if problem := metric_problem(name, file.spec.workloads):
             problems.append(file.problem(("metrics", place), name, problem.message, problem.suggestion))
         elif name in file.spec.metrics[:place]:
             problems.append(file.problem(("metrics", place), name, "is listed twice"))
@@ -47,35 +49,46 @@ def metric_problems(file: SweepFile, axes: tuple[Axis, ...]) -> list[Problem]:
 
 
 def read_constraints(
-    file: SweepFile, axes: tuple[Axis, ...], index: SchemaIndex, problems: list[Problem]
-) -> tuple[Expression, ...]:
-    """Parse the constraints of a sweep file.
+    file: SweepFile,
+    axes: tuple[Axis, ...],
+    index: SchemaIndex,
+    problems: list[Problem],
+    texts: Sequence[str],
+    above: Path = ("constraints",),
+) -> tuple[tuple[Expression, ...], tuple[Expression, ...]]:
+    """Parse constraints of a sweep file.
 
     Args:
         file: The sweep file.
         axes: Its valid axes.
         index: Index of the keys of a config.
         problems: List to which problems of the constraints are added.
+        texts: The constraints.
+        above: Path of their list in the file.
 
     Returns:
-        The valid expressions.
+        The valid expressions on axes and keys, and those on metrics, which are known only after a point has run.
     """
     # An axis with problems of its own is known by its name.
     unread = file.layer.tree.get("axes")
     known = {column.name for axis in axes for column in axis.columns} | set(unread if isinstance(unread, dict) else ())
-    parsed = []
-    for place, text in enumerate(file.spec.constraints):
-        where: Path = ("constraints", place)
+    before: list[Expression] = []
+    after: list[Expression] = []
+    for place, text in enumerate(texts):
+        where: Path = (*above, place)
         try:
             expression = Expression(text)
         except ExpressionError as error:
             problems.append(file.problem(where, None, str(error)))
             continue
-        parsed.append(expression)
+        (after if any(is_metric(name) for name in expression.names) else before).append(expression)
         for name in expression.names:
             if name in known or index.is_value(key_path(name)):
                 continue
-            if name in METRICS:
+            if is_metric(name) and file.spec.limits_metrics:
+                if problem := metric_problem(name, file.spec.workloads):
+                    problems.append(file.problem(where, None, f"{name} {problem.message}", problem.suggestion))
+            elif is_metric(name):
                 message = f"{name} is known only after a run; filter the results: pimsim results show FILE --where"
                 problems.append(file.problem(where, None, message))
             elif index.knows(key_path(name)):
@@ -84,7 +97,19 @@ def read_constraints(
                 paths = index.paths_named(name)
                 hint = f"did you mean {' or '.join(paths[:4])}?" if paths else did_you_mean(name, known)
                 problems.append(file.problem(where, None, f"{name} is neither an axis nor a key of a config", hint))
-    return tuple(parsed)
+    return tuple(before), tuple(after)
+
+
+def is_metric(name: str) -> bool:
+    """Check whether a name in an expression is meant as a metric.
+
+    Args:
+        name: The name.
+
+    Returns:
+        True for the name of a metric, and for any name with a workload.
+    """
+    return name in METRICS or bool(split_metric(name)[1])
 
 
 def choice_problems(file: SweepFile, axes: tuple[Axis, ...], base: Tree, defaults: Tree) -> list[Problem]:
@@ -150,7 +175,7 @@ def _value_problems(
         assert isinstance(tree, dict)
         config, found = validate(tree, Config)
         if config is not None and key == "workload.model" and value is not None:
-            found = _model_problem(config)
+            found = model_problem(config)
         path = key_path(key)
         for at, problem in found.items():
             # A rule that compares several keys reports its problem at a section above. It is ignored here, because the
@@ -161,7 +186,7 @@ def _value_problems(
     return problems
 
 
-def _model_problem(config: Config) -> Problems:
+def model_problem(config: Config) -> Problems:
     """Check the name of a model, so that a wrong name is one error now and not one failure per point.
 
     Args:

@@ -25,11 +25,14 @@ from pimsim.studies.sweep.space.axes import Axis, Column, Point, key_path, reada
 from pimsim.studies.sweep.space.expressions import Expression
 from pimsim.studies.sweep.space.space_checks import (
     choice_problems,
+    is_metric,
     metric_problems,
     read_constraints,
     useless_settings,
 )
 from pimsim.studies.sweep.space.sweep_spec import SweepFile
+from pimsim.studies.sweep.space.variants import Variant, read_workloads, unread_workloads
+from pimsim.studies.sweep.space.violations import Limit, limits_of
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,10 @@ class Space:
         base: Complete config tree in SI numbers, into which the values of a point are inserted.
         defaults: Config tree of the defaults in SI numbers, which completes sections that a point adds.
         axes: The axes in order.
-        constraints: Expressions that every point must satisfy.
+        constraints: Expressions on axes and keys that every point must satisfy.
         metrics: Names of the metrics to compute.
+        workloads: Workloads that run on the machine of each point, beside that of its config.
+        limits: Constraints on metrics, of a search.
         plugins: Plugins that were loaded when the sweep was; worker processes load them, too.
         records: These plugins, and the registered data and the packages that were loaded when the sweep was.
     """
@@ -55,6 +60,8 @@ class Space:
     axes: tuple[Axis, ...]
     constraints: tuple[Expression, ...]
     metrics: tuple[str, ...]
+    workloads: tuple[Variant, ...] = ()
+    limits: tuple[Limit, ...] = ()
     plugins: tuple[Plugin, ...] = field(default_factory=loaded_plugins)
     records: tuple[PluginRecord, ...] = field(default_factory=plugin_records)
 
@@ -63,11 +70,12 @@ class Space:
         """Columns of all axes, in order."""
         return tuple(column for axis in self.axes for column in axis.columns)
 
-    def tree(self, point: Point) -> Tree:
+    def tree(self, point: Point, workload: str = "") -> Tree:
         """Build the complete config tree of a point, as `--set` would do.
 
         Args:
             point: One value per column.
+            workload: Name of the workload; "" for that of the config itself.
 
         Returns:
             Config tree in SI numbers.
@@ -82,14 +90,17 @@ class Space:
                     tree = set_value(tree, key.split("."), value, self.defaults)
                 except LookupError as error:
                     raise ConfigError([Problem(key, "", str(error.args[0]))], "point") from None
+        if workload:
+            tree = next(each for each in self.workloads if each.name == workload).applied(tree, self.defaults)
         assert isinstance(tree, dict)
         return tree
 
-    def config(self, point: Point) -> Config:
+    def config(self, point: Point, workload: str = "") -> Config:
         """Build the config of a point.
 
         Args:
             point: One value per column.
+            workload: Name of the workload; "" for that of the config itself.
 
         Returns:
             The validated config.
@@ -97,7 +108,7 @@ class Space:
         Raises:
             ConfigError: If the config is invalid; the error lists all problems.
         """
-        tree = self.tree(point)
+        tree = self.tree(point, workload)
         try:
             # The tree is already in SI numbers. Skipping the conversion of units saves more than half of the time.
             return Config.model_validate_json(json.dumps(tree))
@@ -154,9 +165,11 @@ class Space:
 
     @cached_property
     def _other_names(self) -> tuple[str, ...]:
-        """Names in constraints that are neither a column nor a key of a column."""
+        """Names in constraints that are neither a column, nor a key of a column, nor a metric."""
         known = {column.name for column in self.columns} | {key for column in self.columns for key in column.keys}
-        return tuple(dict.fromkeys(name for each in self.constraints for name in each.names if name not in known))
+        known |= set(self.metrics)
+        every = (*self.constraints, *(limit.expression for limit in self.limits))
+        return tuple(dict.fromkeys(name for each in every for name in each.names if name not in known))
 
     @cached_property
     def _names_below_axes(self) -> bool:
@@ -165,12 +178,13 @@ class Space:
         return any(name.startswith(f"{key}.") for name in self._other_names for key in keys)
 
 
-def build_space(file: SweepFile, more: Sequence[Problem] = ()) -> Space:
+def build_space(file: SweepFile, more: Sequence[Problem] = (), wanted: Sequence[str] = ()) -> Space:
     """Build the space that a sweep file describes.
 
     Args:
         file: The sweep file.
         more: Problems that were found elsewhere in the file, for the error.
+        wanted: Names of metrics that other keys of the file read.
 
     Returns:
         The space.
@@ -184,8 +198,17 @@ def build_space(file: SweepFile, more: Sequence[Problem] = ()) -> Space:
     axes, wrong = readable_axes(file, index)
     base, defaults, config = _base(file, problems, axes)
     problems += [*wrong, *metric_problems(file, axes)]
-    constraints = read_constraints(file, axes, index, problems)
-    space = Space(file.spec.name, file.text, base, defaults, axes, constraints, stored_metrics(file.spec.metrics))
+    spec = file.spec
+    constraints, results = read_constraints(file, axes, index, problems, spec.constraints)
+    limits = limits_of(results)
+    read = [name for limit in limits for name in limit.expression.names if is_metric(name)]
+    metrics = stored_metrics([*spec.metrics, *wanted, *read])
+    workloads: tuple[Variant, ...] = ()
+    if config is not None:
+        workloads, wrong = read_workloads(file, axes, base, defaults)
+        problems += wrong
+    problems += unread_workloads(file, metrics)
+    space = Space(spec.name, file.text, base, defaults, axes, constraints, metrics, workloads, limits)
     problems += choice_problems(file, axes, base, defaults)
     if config is not None:
         problems += useless_settings(file, axes, config)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pimsim.base.errors import ConfigError, Problem, show
 from pimsim.base.file_kinds import Kind, misplaced
+from pimsim.base.metric_names import is_workload_name, metric_at
 from pimsim.base.shipped_files import find_sweep, read_limited
 from pimsim.config.layers import MAX_FILE_BYTES, Layer, mapping_layer
 from pimsim.config.schema import Section
@@ -20,6 +21,8 @@ from pimsim.config.yaml_tree import parse_yaml
 
 SWEEP_VERSION = 1
 MAX_AXES = 64
+MAX_WORKLOADS = 16
+MAX_METRICS = 200
 MAX_POINTS = 1_000_000
 """Maximum number of points of a sweep. With 2 axes and 8 metrics they need up to 0.85 GB, when the file is written."""
 
@@ -135,6 +138,42 @@ def _method(value: Any) -> Any:
     return {"method": value} if isinstance(value, str) else value
 
 
+def _workloads(value: Any) -> Any:
+    """Expand the short forms of workloads: a list of models, or the name of a model in place of keys and values.
+
+    Args:
+        value: Value of the key `workloads`.
+
+    Returns:
+        Keys and values by name, as far as the value has these forms.
+
+    Raises:
+        ValueError: If a name cannot be the name of a workload, or is listed twice.
+    """
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        if len(set(value)) < len(value):
+            raise ValueError("lists a model twice; give the workloads names: {short: {workload.context_length: 128}}")
+        value = {each: each for each in value}
+    if not isinstance(value, dict):
+        return value
+    for name in value:
+        if isinstance(name, str) and not is_workload_name(name):
+            raise ValueError(f"{show(name)} cannot be written after @; give it a name: {{name: {name}}}")
+    return {name: {"workload.model": each} if isinstance(each, str) else each for name, each in value.items()}
+
+
+def _default_metrics(fields: dict[str, Any]) -> tuple[str, ...]:
+    """Return the metrics of a file that names none.
+
+    Args:
+        fields: The keys of the file that are valid so far.
+
+    Returns:
+        `DEFAULT_METRICS`, of each workload if there are any.
+    """
+    return tuple(metric_at(each, name) for name in fields.get("workloads") or [""] for each in DEFAULT_METRICS)
+
+
 def _file_name(value: str) -> str:
     """Refuse a name that as a file name would leave the folder, or hide in it.
 
@@ -166,8 +205,12 @@ class SweepSpec(Section):
         axes: Axes over any config keys.
         constraints: Expressions that every point must satisfy.
         sampling: Selection of the points to run.
-        metrics: Names of the metrics to compute.
+        workloads: Workloads that run on the machine of each point: a list of models, or keys and values by name.
+        metrics: Names of the metrics to compute; by default `DEFAULT_METRICS`, of each workload if there are any.
     """
+
+    limits_metrics: ClassVar[bool] = False
+    """Whether constraints may read metrics, which are known only after a point has run."""
 
     sweep_version: Literal[1] = 1
     name: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_file_name)]
@@ -179,7 +222,10 @@ class SweepSpec(Section):
     axes: Axes = Field(default_factory=dict, max_length=MAX_AXES)
     constraints: tuple[str, ...] = Field(default=(), max_length=100)
     sampling: Annotated[SamplingSpec, BeforeValidator(_method)] = Field(default_factory=SamplingSpec)
-    metrics: tuple[Name, ...] = Field(default=DEFAULT_METRICS, min_length=1, max_length=200)
+    workloads: Annotated[dict[Name, dict[Name, Any]], BeforeValidator(_workloads)] = Field(
+        default_factory=dict, max_length=MAX_WORKLOADS
+    )
+    metrics: tuple[Name, ...] = Field(default_factory=_default_metrics, min_length=1, max_length=MAX_METRICS)
 
     @model_validator(mode="after")
     def _something_varies(self) -> SweepSpec:

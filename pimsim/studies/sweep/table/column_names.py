@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from pimsim.base.errors import SweepError, did_you_mean, show
+from pimsim.base.metric_names import SEPARATOR
 from pimsim.studies.sweep.table.sweep_results import SweepResults
 
 MAX_CANDIDATES = 6
@@ -37,7 +38,7 @@ def column_names(results: SweepResults, wanted: Iterable[str]) -> dict[str, str]
 def _column(name: str, known: Mapping[str, str]) -> str:
     if name in known:
         return known[name]
-    ending = {full: column for full, column in known.items() if full.endswith(f".{name}")}
+    ending = {full: column for full, column in known.items() if SEPARATOR not in full and full.endswith(f".{name}")}
     columns = list(dict.fromkeys(ending.values()))
     if len(columns) == 1:
         return columns[0]
@@ -47,6 +48,6 @@ def _column(name: str, known: Mapping[str, str]) -> str:
         raise SweepError(
             f"{show(name)} stands for several columns of this sweep: {listed}{more}; write more of the name"
         )
-    short = {full.rpartition(".")[2]: full for full in known}
+    short = {full.rpartition(".")[2]: full for full in known if SEPARATOR not in full}
     hint = did_you_mean(name, [*known, *short]) or f"columns: {', '.join(known)}"
     raise SweepError(f"{show(name)} is not a column of this sweep; {hint}")

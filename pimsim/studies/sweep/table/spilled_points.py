@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pimsim.base.metric_names import metric_at, split_metric
 from pimsim.base.summaries import counted
 from pimsim.base.units import dimension_of_key, format_quantity
 from pimsim.studies.sweep.measure.spilled_metrics import SPILLED_METRICS
@@ -28,22 +29,24 @@ def spilled_note(results: SweepResults) -> str:
     Returns:
         One sentence; empty if they matter for no point, or if the file is of a version without these columns.
     """
-    if not {*SPILLED_METRICS} <= results.columns.keys():
-        return ""
-    shares = results.columns[_SHARE]
-    rows = [row for row, share in enumerate(shares) if share > NOTED_SHARE]
+    columns = _shares(results.columns)
+    rows = {row for name in columns for row, share in enumerate(results.columns[name]) if share > NOTED_SHARE}
     if not rows:
         return ""
-    worst = max(rows, key=lambda row: shares[row])
+    name, worst = max(
+        ((name, row) for name in columns for row in sorted(rows)),
+        key=lambda at: -1.0 if math.isnan(share := results.columns[at[0]][at[1]]) else share,
+    )
+    names = [metric_at(each, split_metric(name)[1]) for each in (_TIME, _ENERGY)]
     sizes = " and ".join(
-        format_quantity(results.columns[name][worst], dimension)
-        for name in (_TIME, _ENERGY)
-        if (dimension := dimension_of_key(name)) is not None
+        format_quantity(results.columns[each][worst], dimension)
+        for each in names
+        if (dimension := dimension_of_key(split_metric(each)[0])) is not None
     )
     return (
         f"left out at {len(rows):,} of {counted(len(results), 'point')}: activations beyond the global buffer, more "
-        f"than {NOTED_SHARE:.0%} of the time or energy; at most {_percent(shares[worst])}, {sizes} "
-        f"({_TIME}, {_ENERGY}, {_SHARE})"
+        f"than {NOTED_SHARE:.0%} of the time or energy; at most {_percent(results.columns[name][worst])}, {sizes} "
+        f"({', '.join([*names, name])})"
     )
 
 
@@ -57,9 +60,9 @@ def chosen_note(chosen: pd.DataFrame, what: str) -> str:
     Returns:
         One sentence; empty if no point does, or if the file is of a version without these columns.
     """
-    if _SHARE not in chosen.columns:
-        return ""
-    shares = [share for share in chosen[_SHARE] if share > NOTED_SHARE]
+    names = _shares(map(str, chosen.columns))
+    largest: list[float] = chosen[names].max(axis=1).tolist() if names else []
+    shares = [share for share in largest if share > NOTED_SHARE]
     if not shares:
         return ""
     if len(chosen) == 1:
@@ -68,7 +71,7 @@ def chosen_note(chosen: pd.DataFrame, what: str) -> str:
         who = f"{len(shares):,} of the {len(chosen):,} points {what} {'leaves' if len(shares) == 1 else 'leave'} out"
     return (
         f"{who} activations beyond the global buffer, which would add up to {_percent(max(shares))} of the time or "
-        f"energy ({_SHARE} above {NOTED_SHARE})"
+        f"energy ({' or '.join(names)} above {NOTED_SHARE})"
     )
 
 
@@ -85,12 +88,25 @@ def columns_to_show(results: SweepResults, names: Iterable[str], *, brief: bool 
     """
 
     def is_shown(name: str) -> bool:
-        if name not in SPILLED_METRICS or name in results.text:
+        metric = split_metric(name)[0]
+        if metric not in SPILLED_METRICS or name in results.text:
             return True
         values: Sequence[Any] = results.columns.get(name, ())
-        return (not brief or name == _SHARE) and any(value and not math.isnan(value) for value in values)
+        return (not brief or metric == _SHARE) and any(value and not math.isnan(value) for value in values)
 
     return [name for name in names if is_shown(name)]
+
+
+def _shares(columns: Iterable[str]) -> list[str]:
+    """List the columns of the share of spilled activations: of the config itself, and of each workload.
+
+    Args:
+        columns: Names of columns.
+
+    Returns:
+        Those that are such a share; none for a file of a version without them.
+    """
+    return [name for name in columns if split_metric(name)[0] == _SHARE]
 
 
 def _percent(share: float) -> str:

@@ -164,3 +164,29 @@ numbers = st.one_of(st.integers(-100, 100), st.floats(-100, 100))
 @given(numbers, numbers, st.sampled_from(["+", "-", "*", "<", "<=", "==", "!=", ">", ">="]))
 def test_arithmetic_is_python_s(a: float, b: float, sign: str) -> None:
     assert Expression(f"a {sign} b").value({"a": a, "b": b}) == eval(f"a {sign} b", {}, {"a": a, "b": b})
+
+
+WITH_WORKLOADS = {"p@opt-6.7b": 4.0, "p@a": 3.0, "b": 1.0, "text": "p@a"}
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "names"),
+    [
+        ("p@opt-6.7b", 4.0, ("p@opt-6.7b",)),
+        ("2 * p@opt-6.7b - b", 7.0, ("p@opt-6.7b", "b")),
+        ("p@a -1", 2.0, ("p@a",)),  # a minus sign needs the space before it
+        ("p@a**2 + p@a", 12.0, ("p@a",)),
+        ("(p@a)-(b)", 2.0, ("p@a", "b")),
+        ("text == 'p@a' and p@a < p@opt-6.7b", True, ("text", "p@a", "p@opt-6.7b")),
+    ],
+)
+def test_the_metric_of_a_workload_is_one_name(text: str, value: object, names: tuple[str, ...]) -> None:
+    expression = Expression(text)
+    assert expression.value(WITH_WORKLOADS) == value
+    assert expression.names == names
+
+
+@pytest.mark.parametrize("text", ["p@", "@a", "1@2", "p@(a)", "p @ a", "a.b@c", "p@a < __metric0", "__metric0"])
+def test_what_only_resembles_the_metric_of_a_workload_is_refused(text: str) -> None:
+    with pytest.raises(ExpressionError):
+        Expression(text)
