@@ -3,10 +3,11 @@
     python benchmarks/study_noise_aware.py FOLDER...   # further exported networks, such as one tuned without errors
     python benchmarks/study_noise_aware.py --faults FOLDER --chip 0    # a network tuned for the stuck cells of one chip
 
-FOLDER is written by `python -m tools.training.export`; its name is the name of the network in the file. Rows of other
-networks are kept, and the rows of kjv-bitnet are computed first if they are missing. docs/training.md presents the
-results. All networks read the same windows of the held-out text, on chips with the same seeds, so that differences are
-paired. With `--faults`, all networks of the command are evaluated on one chip, under the name of its group.
+FOLDER is written by `python -m tools.training.export`; its name is the name of the network in the file. kjv-bitnet is
+evaluated, too, and rows of other networks are kept. All networks read the same windows of the held-out text, on chips
+with the same seeds, so that differences are paired. The ratios are to kjv-bitnet, with 95 % intervals over chips and
+windows (docs/accuracy.md, eq. (8)). With `--faults`, the arrays are those of one chip of `--seed 0`, with and without
+remapping. The file is written after each row.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import csv
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -138,8 +140,6 @@ def rows_of_chip(folders: Sequence[Path], chip: int) -> Iterator[dict[str, Any]]
 
 def _only(result: AccuracyResult) -> AccuracyResult:
     """Return the result of the last chip alone."""
-    from dataclasses import replace
-
     return replace(result, chips=result.chips[-1:])
 
 

@@ -34,8 +34,10 @@ from torch.nn import functional
 
 from crossbar.params import CrossbarParams
 from crossbar.samples import chip_seeds
+from pimsim.base.errors import PimsimError
 from pimsim.config.loading import load_config
 from pimsim.inference.projections import Site
+from pimsim.studies.accuracy.evaluation import weights_by_role
 from tools.training import text
 from tools.training.chips import Chips, check_supported
 from tools.training.continuing import continued, projections
@@ -105,6 +107,8 @@ def array_params(config: str, settings: tuple[str, ...]) -> CrossbarParams:
         raise ValueError(f"the config {config} has no crossbars")
     if loaded.machine.crossbar.output_bits is not None:
         raise ValueError("machine.crossbar.output_bits must be null; training does not know rounded partial sums")
+    if weights_by_role(loaded):
+        raise ValueError("mapping.matrix_precision must be null for all roles; training knows only ternary weights")
     check_supported(loaded.machine.crossbar.pair)
     return loaded.machine.crossbar.pair
 
@@ -262,22 +266,24 @@ class Run:
         self.errors.state = state["errors"]
 
 
-def run(tuned: Run, every: int) -> None:
-    """Train until the last step; print a line and write a checkpoint every `every` steps."""
+def run(tuned: Run, save: int, every: int) -> None:
+    """Train until the last step; write a checkpoint every `save` steps, and print a line every `every` steps."""
     recent: list[float] = []
     while tuned.step < tuned.tuning.steps:
         recent.append(tuned.advance())
-        if tuned.step % every == 0 or tuned.step == tuned.tuning.steps:
+        last = tuned.step == tuned.tuning.steps
+        if tuned.step % every == 0 or last:
             exact, with_errors = tuned.perplexities()
             training = math.exp(sum(recent) / len(recent))
             tuned.history.append({"step": tuned.step, "exact": exact, "with_errors": with_errors})
-            tuned.save()
             print(
                 f"step {tuned.step:5}  training {training:.4f}  validation {exact:.4f} exact, "
                 f"{with_errors:.4f} with errors",
                 flush=True,
             )
             recent.clear()
+        if tuned.step % save == 0 or last:
+            tuned.save()
 
 
 def digest(folder: Path) -> str:
@@ -295,7 +301,7 @@ def main() -> None:
     parser.add_argument("--faults", type=int, help="seed of `pimsim accuracy` whose chip has the stuck cells")
     parser.add_argument("--chip", type=int, default=0, help="number of this chip, from 0")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=220)
+    parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--warmup", type=int, default=10, help="steps of increasing learning rates")
     parser.add_argument("--batch", type=int, default=8, help="windows per step")
     parser.add_argument("--exact", type=int, default=2, help="windows of each batch without errors")
@@ -305,10 +311,14 @@ def main() -> None:
     parser.add_argument("--other-rate", type=float, default=0.0004, help="learning rate of Adam")
     parser.add_argument("--teacher", type=float, default=0.3, help="weight of the n-gram model in the first targets")
     parser.add_argument("--teacher-order", type=int, default=7, help="order of the n-gram model for soft targets")
-    parser.add_argument("--every", type=int, default=110, help="steps between checkpoints")
+    parser.add_argument(
+        "--every", type=int, default=100, help="steps between two lines of progress, which take validation"
+    )
+    parser.add_argument("--save", type=int, default=10, help="steps between checkpoints")
     parser.add_argument("--threads", type=int, default=1)
     options = vars(parser.parse_args())
-    folder, start, every = options.pop("folder"), options.pop("start"), options.pop("every")
+    folder, start = options.pop("folder"), options.pop("start")
+    save, every = options.pop("save"), options.pop("every")
     torch.set_num_threads(options.pop("threads"))
     settings = tuple(options.pop("settings"))
     folder.mkdir(parents=True, exist_ok=True)
@@ -317,9 +327,9 @@ def main() -> None:
         tuned = Run(tuning, text.split(text.chapters_of(text.bible())), start, folder)
         if tuned.checkpoint.exists():
             tuned.load()
-    except ValueError as error:
+    except (PimsimError, ValueError) as error:
         raise SystemExit(str(error)) from error
-    run(tuned, every)
+    run(tuned, save, every)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.support.closeness import near
+from workloads.checkpoint import load_network
 from workloads.shipped import network_folder
 
 torch = pytest.importorskip("torch")
@@ -17,7 +19,7 @@ from tools.training import text  # noqa: E402
 from tools.training.continuing import continued, projections  # noqa: E402
 from tools.training.model import ArrayErrors, Quantised, absmean  # noqa: E402
 from tools.training.packing import tensors  # noqa: E402
-from tools.training.tune import Run, Tuning, array_params, digest, run  # noqa: E402
+from tools.training.tune import Run, Tuning, array_params, codes, digest, run  # noqa: E402
 
 PAIR = "machine.crossbar.pair"
 FOLDER = network_folder()
@@ -103,7 +105,7 @@ def test_the_rest_has_the_unit_of_integer_results() -> None:
 def test_a_run_continues_as_if_it_had_not_stopped(faults: int | None, tmp_path: Path) -> None:
     tuning = Tuning(**SETTINGS | {"faults": faults})
     whole = Run(tuning, corpus(), FOLDER, tmp_path)
-    run(whole, every=4)
+    run(whole, save=1, every=4)
     first = Run(tuning, corpus(), FOLDER, tmp_path / "parts")
     first.folder.mkdir()
     for _ in range(2):
@@ -111,7 +113,7 @@ def test_a_run_continues_as_if_it_had_not_stopped(faults: int | None, tmp_path: 
     first.save()
     second = Run(tuning, corpus(), FOLDER, tmp_path / "parts")
     second.load()
-    run(second, every=2)
+    run(second, save=1, every=2)
     assert second.step == 4
     for name, value in whole.model.state_dict().items():
         assert np.isfinite(value.numpy()).all()
@@ -120,8 +122,29 @@ def test_a_run_continues_as_if_it_had_not_stopped(faults: int | None, tmp_path: 
         Run(Tuning(**SETTINGS | {"seed": 4}), corpus(), FOLDER, tmp_path).load()
 
 
+def test_pimsim_reads_the_ternary_weights_of_an_exported_run(tmp_path: Path) -> None:
+    from tools.training.packing import write
+    from tools.training.train import alphabet_of
+
+    run_of = Run(Tuning(**SETTINGS), corpus(), FOLDER, tmp_path)
+    run_of.advance()
+    write(run_of.model, None, alphabet_of(corpus()), tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+    }
+    network = load_network(tmp_path / "out").network
+    for site, layer in projections(run_of.model).items():
+        weights = network.layers[site.layer].projections[site.role]
+        assert np.array_equal(weights.values, codes(layer).T)
+        assert weights.scale_of(0) == near(absmean(layer.weight).item())
+
+
 def test_configs_without_a_model_of_errors_are_refused() -> None:
     with pytest.raises(ValueError, match="no crossbars"):
         array_params("tpu-llm", ())
     with pytest.raises(ValueError, match="output_bits"):
         array_params("pim-llm", ("machine.crossbar.output_bits=8",))
+    with pytest.raises(ValueError, match="matrix_precision"):
+        array_params("pim-llm", ("mapping.matrix_precision.q=systolic",))
