@@ -55,6 +55,8 @@ COMPILES = (
     "tests/pimsim/studies/sweep/measure/",
     "tests/pimsim/studies/validation/",
     "tests/pimsim/studies/sweep/running/test_evaluate_point",
+    "tests/tools/training/test_chips",
+    "tests/tools/training/test_tune",
 )
 """Beginnings of the paths of tests that multiply on arrays or compile networks, and so need compiled kernels."""
 

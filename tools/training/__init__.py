@@ -1,1 +1,4 @@
-"""Training and export of the 1-bit language model in workloads/data/kjv-bitnet; its README lists the commands."""
+"""Training, tuning for arrays, and export of 1-bit language models, such as workloads/data/kjv-bitnet.
+
+The README of that folder and docs/training.md list the commands.
+"""

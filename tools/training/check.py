@@ -22,13 +22,14 @@ from transformers import AutoModelForCausalLM
 
 from tools.training import text
 from tools.training.evaluation import losses, windows
+from workloads.shipped import HELD_OUT, shipped_text
 
 TEXTS = ("\nIn the beginning God created the heaven and", "\nThe LORD is my shepherd; I shall not want.\nHe maketh me")
 """Texts for `--logits`; each one starts a chapter."""
 
 
 def held_out_perplexity(logits: Any, folder: Path, tokenizer: Tokenizer, length: int) -> float:
-    """Compute the perplexity on `held-out.txt` from the files of a folder.
+    """Compute the perplexity on `held-out.txt` of a folder, or that of kjv-bitnet if the folder has none.
 
     Args:
         logits: Function from ids, [batch, tokens], to logits, [batch, tokens, vocabulary].
@@ -39,7 +40,8 @@ def held_out_perplexity(logits: Any, folder: Path, tokenizer: Tokenizer, length:
     Returns:
         Perplexity per character.
     """
-    content = (folder / "held-out.txt").read_text(encoding="utf-8")
+    own = folder / HELD_OUT
+    content = (own if own.exists() else shipped_text(HELD_OUT)).read_text(encoding="utf-8")
     chapters = [chapter.rstrip("\n") + "\n" for chapter in content.split("\n\n")]
     ids = [np.array(tokenizer.encode(chapter.removeprefix("\n")).ids, np.int64) for chapter in chapters]
     return losses(logits, windows(ids, length, tokenizer.token_to_id(text.BOUNDARY))).perplexity

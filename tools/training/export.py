@@ -2,8 +2,9 @@
 
     python -m tools.training.export RUN workloads/data/kjv-bitnet
 
-The command runs in the root of the repository; RUN is the folder of `tools.training.train`. All results are written to
-training.json, and a table of them between the markers in README.md.
+The command runs in the root of the repository; RUN is the folder of `tools.training.train` or `tools.training.tune`.
+All results are written to training.json, and a table of them between the markers in README.md. `--no-texts` leaves out
+the held-out and the calibration text, which are those of kjv-bitnet.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ def record(model: BitNet, state: dict[str, Any], corpus: text.Corpus, alphabet: 
         "plan": plan,
         "steps_done": state["step"],
         "characters_read": state["step"] * plan["batch"] * model.shape.max_position_embeddings,
-        "minutes": round(state["seconds"] / 60, 1),
+        **({"minutes": round(state["seconds"] / 60, 1)} if "seconds" in state else {}),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
     }
 
@@ -115,7 +116,8 @@ def summary(made: dict[str, Any]) -> str:
         f"| {name} | {its['value']:.4f} | {its['low']:.4f} to {its['high']:.4f} |" for name, its in numbers.items()
     ]
     millions = made["characters_read"] / 1e6
-    run = f"{made['steps_done']:,} steps, {millions:.1f} million characters, {made['minutes']} minutes"
+    run = f"{made['steps_done']:,} steps, {millions:.1f} million characters"
+    run += f", {made['minutes']} minutes" if "minutes" in made else ""
     return "\n".join([*lines, "", f"The run: {run}; {made['zeros']:.0%} of the ternary weights are 0."])
 
 
@@ -124,13 +126,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="folder of the checkpoint")
     parser.add_argument("folder", type=Path, help="folder that receives the model")
+    parser.add_argument("--no-texts", action="store_true", help="do not write the texts")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     corpus = text.split(text.chapters_of(text.bible()))
     alphabet = alphabet_of(corpus)
     model, state = loaded(options.run)
-    packing.write(model, corpus, alphabet, options.folder)
+    packing.write(model, None if options.no_texts else corpus, alphabet, options.folder)
     numbers = record(model, state, corpus, alphabet)
     packing.write_json(options.folder / "training.json", numbers)
     print(json.dumps(numbers["held_out_per_character"], indent=2))

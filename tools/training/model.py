@@ -10,8 +10,10 @@ Reference:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -98,20 +100,65 @@ class RMSNorm(nn.Module):
         return self.weight * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps))
 
 
+class ArrayErrors(NamedTuple):
+    """Errors of the arrays that compute a projection, for a part of the windows of a batch.
+
+    Attributes:
+        weight: Error of the ternary weights, [out, in].
+        rest: Standard deviation of all other errors, in units of integer activations times ternary weights.
+        first: First window of the batch that the arrays compute; the windows before are computed exactly.
+    """
+
+    weight: Tensor
+    rest: float
+    first: int
+
+
 class BitLinear(nn.Module):
     """A projection with ternary weights; the parameter contains the latent weights, [out, in]."""
 
     def __init__(self, in_features: int, out_features: int, gain: float = 1.0) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(out_features, in_features) * gain * in_features**-0.5)
+        self.errors: ArrayErrors | None = None
+        self.observe: Callable[[Tensor], None] | None = None
 
 
 def project(x: Tensor, level: Quantised, *layers: BitLinear) -> tuple[Tensor, ...]:
     """Return the outputs of several projections of one input, computed as one product."""
     weights = [layer.weight if level == Quantised.NOTHING else quantised_weight(layer.weight) for layer in layers]
     x = quantised(x) if level >= Quantised.PROJECTIONS else x
+    for layer in layers:
+        if layer.observe is not None:
+            layer.observe(x.detach())
+    if layers[0].errors is not None:
+        return tuple(through_arrays(x, weight, layer) for weight, layer in zip(weights, layers, strict=True))
     together = functional.linear(x, weights[0] if len(weights) == 1 else torch.cat(weights))
     return together.split([len(weight) for weight in weights], dim=-1)
+
+
+def through_arrays(x: Tensor, weight: Tensor, layer: BitLinear) -> Tensor:
+    """Return the outputs of a projection, with the errors of its arrays for the windows that have them.
+
+    The gradient of the latent weights is straight-through, also across the errors; that of `x` knows them.
+
+    Args:
+        x: Activations that are rounded to 8 bits, [batch, tokens, in].
+        weight: Quantised weights, [out, in].
+        layer: The projection, with errors.
+
+    Returns:
+        Outputs, [batch, tokens, out].
+    """
+    errors = layer.errors
+    assert errors is not None
+    scale = absmean(layer.weight).detach()
+    inside = x[errors.first :]
+    with_errors = functional.linear(inside, weight + scale * errors.weight)
+    if errors.rest:
+        unit = inside.detach().abs().amax(dim=-1, keepdim=True) / 127 * scale
+        with_errors = with_errors + errors.rest * unit * torch.randn_like(with_errors)
+    return torch.cat([functional.linear(x[: errors.first], weight), with_errors])
 
 
 class Attention(nn.Module):

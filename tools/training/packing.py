@@ -94,14 +94,16 @@ def tokenizer(alphabet: text.Alphabet) -> dict[str, Any]:
     }
 
 
-def write(model: BitNet, corpus: text.Corpus, alphabet: text.Alphabet, folder: Path) -> None:
-    """Write the exported folder except README.md and training.json."""
+def write(model: BitNet, corpus: text.Corpus | None, alphabet: text.Alphabet, folder: Path) -> None:
+    """Write the exported folder except README.md and training.json; without a corpus, also without its texts."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / "model.safetensors"
     save_file(tensors(model), weights, metadata={"format": "pt"})
     weights.chmod(0o644)  # save_file creates it readable only by its owner
     write_json(folder / "config.json", config(model.shape, alphabet))
     write_json(folder / "tokenizer.json", tokenizer(alphabet))
+    if corpus is None:
+        return
     held_out = "".join(text.BOUNDARY + chapter.text for chapter in corpus.held_out)
     for name, content in (("held-out.txt", held_out), ("calibration.txt", corpus.calibration)):
         (folder / name).write_text(content, encoding="utf-8", newline="\n")
