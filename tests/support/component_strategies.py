@@ -12,6 +12,7 @@ from crossbar.params import (
     AdcParams,
     ArrayParams,
     CellParams,
+    CorrectionParams,
     CrossbarParams,
     DacParams,
     EncodingParams,
@@ -157,6 +158,14 @@ def sensings(draw: st.DrawFn, bit_serial: bool) -> SensingParams:
     )
 
 
+corrections = st.builds(
+    CorrectionParams,
+    gains=st.sampled_from(["none", "column", "row_group"]),
+    gain_bits=st.integers(2, 24),
+    input_sums=st.booleans(),
+)
+
+
 @st.composite
 def pairs(draw: st.DrawFn, *, sliced: bool = False) -> CrossbarParams:
     """Pairs of arrays; parameters without effect on time, energy and area are those of the defaults."""
@@ -215,6 +224,7 @@ def pairs(draw: st.DrawFn, *, sliced: bool = False) -> CrossbarParams:
         lines=draw(lines) if has_lines else None,
         drivers=draw(st.none() | drivers),
         sensing=draw(sensings(dac_bits == 1)),
+        correction=draw(corrections),
     )
 
 
@@ -283,7 +293,9 @@ def crossbar_configs(
             column_mux_s=seconds,
             add_energy_j=joules,
             register_energy_j=joules,
+            multiply_energy_j=joules,
             pe_area_m2=areas,
+            multiplier_area_m2=areas,
             node_nm=nodes,
         ),
         pe_buffer=tile_buffers,
