@@ -18,6 +18,7 @@ from crossbar.cells import Cells
 from crossbar.conductances import Draw, conductances_s
 from crossbar.converters import dac_levels
 from crossbar.encoding import PLUS, WeightCode, WeightMatrix, activation_range, weight_code
+from crossbar.gains import input_sum_products
 from crossbar.input_checks import check_computed, check_integer, checked_activations, checked_sample, checked_weights
 from crossbar.kernels.arguments import LANES, Converters, Pulses, ReadNoise, StoredCells
 from crossbar.kernels.multiplying import multiply_channel
@@ -108,8 +109,8 @@ class ProgrammedMatrix:
         levels: amplitudes of multi-bit DACs with level errors, [inputs, arrays, levels] float64; None if they are ideal
             or have one bit.
         cells: programmed cells of each channel.
-        ranges: ADCs of each channel.
-        sample: activations that calibrated ranges were set by, [vectors, in] int32.
+        ranges: ADCs of each channel, with the gains behind them.
+        sample: activations that calibrated ranges and gains were set by, [vectors, in] int32.
     """
 
     weights: WeightMatrix
@@ -135,10 +136,9 @@ class ProgrammedMatrix:
     def nbytes(self) -> int:
         """Memory of weights, cells and converters in bytes."""
         parts: list[NDArray[Any]] = [self.weights, self.sample]
-        for cells, ranging in zip(self.cells, self.ranges, strict=True):
+        for cells in self.cells:
             parts += [cells.stored, cells.masks, cells.row_sums]
-            parts += [ranging.step, ranging.gain, ranging.offset, ranging.bow]
-        return sum(part.nbytes for part in parts)
+        return sum(part.nbytes for part in parts) + sum(each.nbytes for each in self.ranges)
 
     def multiply(self, x: ArrayLike, *, first_vector: int = 0, threads: int | None = None) -> NDArray[np.int32]:
         """Multiply vectors by the programmed matrix: x @ weights with all modelled errors.
@@ -244,7 +244,7 @@ class ProgrammedMatrix:
         return sum(parts[1:], parts[0])
 
     def calibrated(self, x: ArrayLike, *, threads: int | None = None) -> ProgrammedMatrix:
-        """Return the same chip with its ADC ranges calibrated by these activations, when `upkeep.adc_ranges` says.
+        """Return the same chip with its ADC ranges and digital gains set by these activations, at `upkeep.adc_ranges`.
 
         Args:
             x: [in] or [vectors, in] integers, at least one vector.
@@ -265,7 +265,7 @@ class ProgrammedMatrix:
     def aged(self, seconds: float, *, threads: int | None = None) -> ProgrammedMatrix:
         """Return the same chip after some time: cells have drifted, traps have filled and emptied.
 
-        The ADC ranges and the scale of drift compensation stay as they are.
+        The ADC ranges, the gains and the scale of drift compensation stay as they are.
 
         Args:
             seconds: time since now, above 0 and at most 1e12 s.
@@ -360,6 +360,8 @@ class ProgrammedMatrix:
                 for stored, adcs, noise in self._channels:
                     arguments = stored, pulses, adcs, noise, layout.storage
                     run_in_ranges(multiply_channel, tiles, min_tiles, *arguments, first, total, saturated)
+                if (added := input_sum_products(chunk, layout, self.cells, self.ranges)) is not None:
+                    total += added
                 total = total[:, layout.columns_in_order]
                 if constant:
                     total += constant * chunk.sum(axis=1, dtype=np.int64)[:, None]

@@ -21,13 +21,14 @@ from crossbar.cell_levels import program
 from crossbar.cells import Cells
 from crossbar.conductances import Draw
 from crossbar.encoding import WeightMatrix, activation_range
+from crossbar.gains import needs_sample, set_converters
 from crossbar.kernels.arguments import LANES, Pulses
 from crossbar.kernels.multiplying import multiply_channel
 from crossbar.kernels.threads import run_in_ranges
 from crossbar.layout import Layout
 from crossbar.multiplication import batches, read_noise
 from crossbar.params import CrossbarParams
-from crossbar.ranging import Ranging, set_range
+from crossbar.ranging import Ranging
 from crossbar.thermal import off_calibration
 
 AT_PROGRAMMING, AT_CHECK = 2**62, 2**62 + 2**32
@@ -89,11 +90,11 @@ class Chip:
 
 
 def maintained_ranges(chip: Chip, sample: NDArray[np.int32], pulses_of: PulsesOf) -> tuple[Ranging, ...]:
-    """Return the ADCs of a chip as its upkeep has set them, with the scale of drift compensation in their steps.
+    """Return ADCs and gains of a chip as its upkeep has set them, with the scale of drift compensation in their steps.
 
     Args:
         chip: the chip at the time of the read.
-        sample: vectors that calibrate the ranges, [vectors, in] int32; not used with the full range.
+        sample: vectors that calibrate ranges and gains, [vectors, in] int32; not used with the full range and no gains.
         pulses_of: function for the pulses of vectors.
 
     Returns:
@@ -109,11 +110,8 @@ def maintained_ranges(chip: Chip, sample: NDArray[np.int32], pulses_of: PulsesOf
     at_programming = upkeep.adc_ranges == "at_programming"
     new = chip.before(age_s, calibrated=True) if compensates or at_programming else check
     setting = new if at_programming else check
-    pulses = pulses_of(sample if params.adc.range != "full" else sample[:0])
-    ranges = tuple(
-        set_range(params, chip.layout, cells, number, chip.draw.seed, pulses)
-        for number, cells in enumerate(setting.cells)
-    )
+    pulses = pulses_of(sample if needs_sample(params) else sample[:0])
+    ranges = set_converters(chip.weights, chip.layout, setting.draw, setting.cells, sample, pulses)
     scaled = in_units_of(ranges, setting.cells, chip.cells)
     if not compensates:
         return scaled

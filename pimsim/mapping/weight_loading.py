@@ -2,8 +2,8 @@
 
 The write drivers of all tiles work in parallel, and so do the chips, each of which has its own memory. A chip programs
 its cells while its memory streams the packed weights through the global buffer. With column remapping the cells are
-tested before. With calibrated ADC ranges a sample of vectors passes through the arrays afterwards, matrix by matrix,
-because the inputs of a layer depend on the ranges of the layers before it.
+tested before. With calibrated ADC ranges or gains a sample of vectors passes through the arrays afterwards, matrix by
+matrix, because the inputs of a layer depend on the ranges of the layers before it.
 
 Under the serial schedule the three phases follow one another for all chips together. Under the others, each chip begins
 its next phase as soon as it can. The program leaves out the access latency of memory, since no write is late before the
@@ -53,7 +53,7 @@ class WeightLoading:
         load_ps: Latency of loading, including the test and the calibration, picoseconds.
         counts: Action counts by "component.action".
         test_ps: Latency of the fault test before loading, picoseconds.
-        calibration_ps: Latency of the calibration of ADC ranges after loading, picoseconds.
+        calibration_ps: Latency of the calibration of ADC ranges and gains after loading, picoseconds.
     """
 
     size_bytes: int
@@ -149,7 +149,8 @@ def loaded_vectors(crossbar: CrossbarConfig) -> int:
         crossbar: Crossbars with their calibration and upkeep.
 
     Returns:
-        Sample vectors that set ADC ranges, and test vectors whose results drift compensation compares with later ones.
+        Sample vectors that set ADC ranges and gains, and test vectors, whose results drift compensation compares with
+        later ones.
     """
     return _sample_vectors(crossbar) + _test_vectors(crossbar)
 
@@ -161,14 +162,15 @@ def checked_vectors(crossbar: CrossbarConfig) -> int:
         crossbar: Crossbars with their calibration and upkeep.
 
     Returns:
-        Sample vectors if ADC ranges are set again, and test vectors with drift compensation.
+        Sample vectors if ADC ranges and gains are set again, and test vectors with drift compensation.
     """
     set_again = crossbar.pair.upkeep.adc_ranges == "at_age"
     return _sample_vectors(crossbar) * set_again + _test_vectors(crossbar)
 
 
 def _sample_vectors(crossbar: CrossbarConfig) -> int:
-    return crossbar.calibration_vectors if crossbar.pair.adc.range != "full" else 0
+    pair = crossbar.pair
+    return crossbar.calibration_vectors if pair.adc.range != "full" or pair.correction.gains != "none" else 0
 
 
 def _test_vectors(crossbar: CrossbarConfig) -> int:

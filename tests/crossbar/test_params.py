@@ -15,6 +15,7 @@ from crossbar.params import (
     AdcParams,
     ArrayParams,
     CellParams,
+    CorrectionParams,
     CrossbarParams,
     DacParams,
     DriftParams,
@@ -36,6 +37,7 @@ from tests.crossbar.valid_params import (
     ALL,
     ARRAY,
     CELL,
+    CORRECTION,
     DAC,
     DRIFT,
     ENCODING,
@@ -348,6 +350,7 @@ def test_a_pair_is_its_parts() -> None:
         sensing=SensingParams(**SENSING),
         upkeep=UpkeepParams(**UPKEEP),
         thermal=ThermalParams(**THERMAL),
+        correction=CorrectionParams(**CORRECTION),
     )
     assert pair == CrossbarParams.model_validate(PAIR)
 

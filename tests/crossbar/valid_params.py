@@ -9,6 +9,7 @@ from crossbar.params import (
     AdcParams,
     ArrayParams,
     CellParams,
+    CorrectionParams,
     CrossbarParams,
     DacParams,
     DriftParams,
@@ -114,7 +115,7 @@ NOISE: dict[str, Any] = {
 }
 
 
-WIRES: dict[str, Any] = {"word_line_ohm": 2.82, "bit_line_ohm": 2.82, "model": "none"}
+WIRES: dict[str, Any] = {"word_line_ohm": 2.82, "bit_line_ohm": 2.82, "model": "none", "attenuates_noise": False}
 
 
 LINES: dict[str, Any] = {
@@ -147,6 +148,7 @@ UPKEEP: dict[str, Any] = {
 THERMAL: dict[str, Any] = {
     "temperature_k": None, "calibration_k": None, "reference_k": 300.0, "lrs_tcr": 0.0, "hrs_ev": 0.0, "drift_ev": 0.0,
 }  # fmt: skip
+CORRECTION: dict[str, Any] = {"gains": "none", "gain_bits": 8, "input_sums": False}
 
 
 PAIR: dict[str, Any] = {
@@ -162,6 +164,7 @@ PAIR: dict[str, Any] = {
     "sensing": SENSING,
     "upkeep": UPKEEP,
     "thermal": THERMAL,
+    "correction": CORRECTION,
 }
 
 
@@ -186,5 +189,6 @@ ALL: list[tuple[type[Any], dict[str, Any]]] = [
     (FaultParams, FAULTS),
     (NoiseParams, NOISE),
     (WireParams, WIRES),
+    (CorrectionParams, CORRECTION),
     (CrossbarParams, PAIR),
 ]
