@@ -41,6 +41,7 @@ from crossbar.kernels.arguments import (
 from crossbar.kernels.programming import program_cells, store_cells
 from crossbar.kernels.threads import run_in_ranges
 from crossbar.layout import Layout
+from crossbar.noise_attenuation import noise_attenuation
 from crossbar.params import CrossbarParams
 
 FRACTION_BITS = 12
@@ -67,6 +68,8 @@ class Cells:
         fraction_bits: one step has 2^fraction_bits stored units.
         row_sums: sum of the conductances on each storage row, [rows of storage] float64, steps.
         writes: write pulses of the channel's slice.
+        noise_attenuation: factor by which the lines attenuate the read noise, [groups, storage columns] float32; None:
+            they do not.
     """
 
     channel: Channel
@@ -78,6 +81,7 @@ class Cells:
     fraction_bits: int
     row_sums: NDArray[np.float64]
     writes: int
+    noise_attenuation: NDArray[np.float32] | None = None
 
     @cached_property
     def kernel_arguments(self) -> StoredCells:
@@ -105,6 +109,7 @@ def program_channel(weights: WeightMatrix, layout: Layout, channel: Channel, dra
     route = _route(params, channel)
     written, fraction_bits = program_slice(weights, layout, channel, draw)
     arrays = slice(0, 2) if channel.subtracts == "pair" else slice(channel.array, channel.array + 1)
+    attenuates = params.wires.attenuates_noise and has_wires(params)
     return Cells(
         channel=channel,
         route=route,
@@ -115,6 +120,7 @@ def program_channel(weights: WeightMatrix, layout: Layout, channel: Channel, dra
         fraction_bits=fraction_bits,
         row_sums=written.row_sums,
         writes=int(written.writes.sum()),
+        noise_attenuation=noise_attenuation(weights, layout, channel, draw) if attenuates else None,
     )
 
 

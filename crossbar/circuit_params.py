@@ -49,6 +49,10 @@ class WireParams(Params):
         description="IR drop. none: ideal wires; approximate: ladders of single lines and detours (docs/wires.md); "
         "exact: the whole resistive network"
     )
+    attenuates_noise: bool = Field(
+        description="true: the lines attenuate the read noise of a cell as they attenuate its current; false: they do "
+        "not, which overestimates it"
+    )
 
     @property
     def ohms(self) -> tuple[float, float]:

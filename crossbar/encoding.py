@@ -147,6 +147,28 @@ def lrs_table(encoding: EncodingParams, index: int) -> NDArray[np.uint8]:
     return (plus | minus << 1).astype(np.uint8)
 
 
+def stored_digits(
+    weights: WeightMatrix, encoding: EncodingParams, index: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the numbers that the cells of a slice store.
+
+    Args:
+        weights: [in, out] integers of the alphabet.
+        encoding: the encoding.
+        index: number of the slice.
+
+    Returns:
+        Digits of the PLUS cells, or of the single cells, and of the MINUS cells, [in, out] int64.
+    """
+    first, mask = index * encoding.cell_bits, (1 << encoding.bits_of_slice(index)) - 1
+    signed = weights.astype(np.int64)
+    if encoding.cells == "differential":
+        digits = np.abs(signed) >> first & mask
+        return np.where(signed > 0, digits, 0), np.where(signed < 0, digits, 0)
+    stored = (signed + 1) // 2 if encoding.weights == "binary" else signed - weight_code(encoding).constant
+    return stored >> first & mask, np.zeros_like(signed)
+
+
 def planes(params: CrossbarParams) -> tuple[Plane, ...]:
     """Return the pulses of one activation, least significant bits first; a sign bit has a pulse of its own.
 

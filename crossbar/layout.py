@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,6 +130,19 @@ class Layout:
     def tiles(self) -> int:
         """Number of tiles of 16 columns in storage."""
         return self.column_of.size // LANES
+
+
+def by_tiles(values: NDArray[Any]) -> NDArray[Any]:
+    """Rearrange the values of storage columns by tiles of 16.
+
+    Args:
+        values: [groups, storage columns].
+
+    Returns:
+        [tiles, groups, 16], contiguous.
+    """
+    by_lane = values.reshape(values.shape[0], values.shape[1] // LANES, LANES)
+    return np.ascontiguousarray(by_lane.transpose(1, 0, 2))
 
 
 def _round_up(size: int, multiple: int) -> int:

@@ -11,8 +11,8 @@ from crossbar import device
 from crossbar.array_activity import Activity
 from crossbar.cells import Cells
 from crossbar.encoding import WeightMatrix
-from crossbar.kernels.arguments import Pulses, ReadNoise
-from crossbar.layout import Layout
+from crossbar.kernels.arguments import LANES, Pulses, ReadNoise
+from crossbar.layout import Layout, by_tiles
 from crossbar.params import CrossbarParams
 from crossbar.pulses import active_rows, squared_levels
 
@@ -58,7 +58,11 @@ def read_noise(params: CrossbarParams, seed: int, channel_cells: Sequence[Cells]
     for number, cells in enumerate(channel_cells):
         hrs_variance, lrs_variance = np.float32(hrs + subtracted[cells.channel.subtracts]), np.float32(lrs - hrs)
         present = bool(hrs_variance or lrs_variance or adc_variance)
-        out.append(ReadNoise(present, key, number, len(channel_cells), hrs_variance, lrs_variance, adc_variance))
+        attenuation = np.zeros((0, 0, LANES), np.float32)
+        if cells.noise_attenuation is not None:
+            attenuation = by_tiles(cells.noise_attenuation)
+        variances = hrs_variance, lrs_variance, adc_variance
+        out.append(ReadNoise(present, key, number, len(channel_cells), *variances, attenuation))
     return tuple(out)
 
 

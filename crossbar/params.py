@@ -15,6 +15,7 @@ from crossbar.adc_series import AdcFactors, AdcScaling, SeriesName, adc_factors,
 from crossbar.circuit_params import DacParams as DacParams
 from crossbar.circuit_params import DriverParams, LineParams, SensingParams
 from crossbar.circuit_params import WireParams as WireParams
+from crossbar.correction_params import CorrectionParams as CorrectionParams
 from crossbar.encoding_params import EncodingParams as EncodingParams
 from crossbar.encoding_params import WeightAlphabet as WeightAlphabet
 from crossbar.noise_params import DriftParams as DriftParams
@@ -221,6 +222,7 @@ class CrossbarParams(Params):
     lines: LineParams | None = Field(description="charge of the lines of an array; null: not counted")
     drivers: DriverParams | None = Field(description="drivers of the rows beside the DACs; null: not counted")
     sensing: SensingParams
+    correction: CorrectionParams
 
     def planes(self, activation_bits: int) -> int:
         """Return the number of pulses per row for one activation: one per `dac.bits` bits, and one for a sign bit.

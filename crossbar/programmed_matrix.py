@@ -18,6 +18,7 @@ from crossbar.cells import Cells
 from crossbar.conductances import Draw, conductances_s
 from crossbar.converters import dac_levels
 from crossbar.encoding import PLUS, WeightCode, WeightMatrix, activation_range, weight_code
+from crossbar.gains import input_sum_products, needs_sample, set_converters
 from crossbar.input_checks import check_computed, check_integer, checked_activations, checked_sample, checked_weights
 from crossbar.kernels.arguments import LANES, Converters, Pulses, ReadNoise, StoredCells
 from crossbar.kernels.multiplying import multiply_channel
@@ -26,7 +27,7 @@ from crossbar.layout import Layout
 from crossbar.multiplication import activity_of, batches, integer_product, read_noise
 from crossbar.params import CrossbarParams
 from crossbar.pulses import make_pulses
-from crossbar.ranging import Ranging, set_range
+from crossbar.ranging import Ranging
 from crossbar.remapping import remap, stuck_error
 
 MIN_PRODUCTS_PER_THREAD = 2**20
@@ -85,10 +86,8 @@ def _programmed(
     unequal_levels = params.dac.level_error > 0 and params.dac.bits > 1
     levels = dac_levels(params, layout, draw.seed) if unequal_levels else None
     cells = tuple(program(weights, layout, channel, draw) for channel in code.channels)
-    pulses = make_pulses(sample if params.adc.range != "full" else sample[:0], params, layout, levels)
-    ranges = tuple(
-        set_range(params, layout, channel_cells, k, draw.seed, pulses) for k, channel_cells in enumerate(cells)
-    )
+    pulses = make_pulses(sample if needs_sample(params) else sample[:0], params, layout, levels)
+    ranges = set_converters(weights, layout, draw, cells, sample, pulses)
     return ProgrammedMatrix(weights, layout, code, draw, levels, cells, ranges, sample)
 
 
@@ -104,8 +103,8 @@ class ProgrammedMatrix:
         levels: amplitudes of multi-bit DACs with level errors, [inputs, arrays, levels] float64; None if they are ideal
             or have one bit.
         cells: programmed cells of each channel.
-        ranges: ADCs of each channel.
-        sample: activations that calibrated ranges were set by, [vectors, in] int32.
+        ranges: ADCs of each channel, with the gains behind them.
+        sample: activations that calibrated ranges and gains were set by, [vectors, in] int32.
     """
 
     weights: WeightMatrix
@@ -131,10 +130,9 @@ class ProgrammedMatrix:
     def nbytes(self) -> int:
         """Memory of weights, cells and converters in bytes."""
         parts: list[NDArray[Any]] = [self.weights, self.sample]
-        for cells, ranging in zip(self.cells, self.ranges, strict=True):
+        for cells in self.cells:
             parts += [cells.stored, cells.masks, cells.row_sums]
-            parts += [ranging.step, ranging.gain, ranging.offset, ranging.bow]
-        return sum(part.nbytes for part in parts)
+        return sum(part.nbytes for part in parts) + sum(each.nbytes for each in self.ranges)
 
     def multiply(self, x: ArrayLike, *, first_vector: int = 0, threads: int | None = None) -> NDArray[np.int32]:
         """Multiply vectors by the programmed matrix: x @ weights with all modelled errors.
@@ -240,7 +238,7 @@ class ProgrammedMatrix:
         return sum(parts[1:], parts[0])
 
     def calibrated(self, x: ArrayLike, *, threads: int | None = None) -> ProgrammedMatrix:
-        """Return the same chip with its ADC ranges calibrated by these activations.
+        """Return the same chip with its ADC ranges and digital gains calibrated by these activations.
 
         Args:
             x: [in] or [vectors, in] integers, at least one vector.
@@ -255,17 +253,14 @@ class ProgrammedMatrix:
         sample = checked_sample(x, self.params, self.layout.inputs)
         pulses = self._pulses(sample)
         with _use_threads(threads):
-            ranges = tuple(
-                set_range(self.params, self.layout, cells, number, self.draw.seed, pulses)
-                for number, cells in enumerate(self.cells)
-            )
+            ranges = set_converters(self.weights, self.layout, self.draw, self.cells, sample, pulses)
         return replace(self, ranges=ranges, sample=sample)
 
     def aged(self, seconds: float, *, threads: int | None = None) -> ProgrammedMatrix:
         """Return the same chip after some time: cells have drifted, traps have filled and emptied.
 
-        The ADC ranges stay as they are, unless the drifted conductances need another stored unit; they are then set
-        again.
+        The ADC ranges and gains stay as they are, unless the drifted conductances need another stored unit; they are
+        then set again.
 
         Args:
             seconds: time since now, above 0 and at most 1e12 s.
@@ -362,6 +357,8 @@ class ProgrammedMatrix:
                 for stored, adcs, noise in self._channels:
                     arguments = stored, pulses, adcs, noise, layout.storage
                     run_in_ranges(multiply_channel, tiles, min_tiles, *arguments, first, total, saturated)
+                if (added := input_sum_products(chunk, layout, self.cells, self.ranges)) is not None:
+                    total += added
                 total = total[:, layout.columns_in_order]
                 if constant:
                     total += constant * chunk.sum(axis=1, dtype=np.int64)[:, None]

@@ -14,7 +14,7 @@ from crossbar.converters import CodeRange, adc_errors, adc_step, code_range, ful
 from crossbar.kernels.arguments import LANES, Converters, Pulses
 from crossbar.kernels.sums import sum_channel
 from crossbar.kernels.threads import run_in_ranges
-from crossbar.layout import Layout
+from crossbar.layout import Layout, by_tiles
 from crossbar.params import CrossbarParams
 
 MIN_SUMS_PER_THREAD = 2**20
@@ -31,6 +31,9 @@ class Ranging:
         gain: conversion from stored sums to ADC steps, gain error included, [groups, storage columns] float32.
         offset: offset, [groups, storage columns] float32, ADC steps.
         bow: height of the bow, [groups, storage columns] float32, ADC steps; [0, 0] if there is none.
+        correction: digital gain behind the ADC, [groups, storage columns] float64; None: no gain.
+        input_factors: factor of the sum of the inputs, [groups, storage columns] float64, steps of conductance; None:
+            nothing is added.
     """
 
     codes: CodeRange
@@ -38,6 +41,8 @@ class Ranging:
     gain: NDArray[np.float32]
     offset: NDArray[np.float32]
     bow: NDArray[np.float32]
+    correction: NDArray[np.float64] | None = None
+    input_factors: NDArray[np.float64] | None = None
 
     def kernel_arguments(self, coefficient: int) -> Converters:
         """Return the ADCs as an argument of the compiled kernels.
@@ -54,7 +59,14 @@ class Ranging:
 
     @cached_property
     def _by_tile(self) -> tuple[NDArray[Any], ...]:
-        return tuple(_by_tiles(each) for each in (self.gain, self.offset, self.bow, self.step))
+        step = self.step if self.correction is None else self.step * self.correction
+        return tuple(by_tiles(each) for each in (self.gain, self.offset, self.bow, step))
+
+    @property
+    def nbytes(self) -> int:
+        """Memory in bytes."""
+        arrays = (self.step, self.gain, self.offset, self.bow, self.correction, self.input_factors)
+        return sum(each.nbytes for each in arrays if each is not None)
 
 
 def set_range(params: CrossbarParams, layout: Layout, cells: Cells, number: int, seed: int, sample: Pulses) -> Ranging:
@@ -86,16 +98,6 @@ def set_range(params: CrossbarParams, layout: Layout, cells: Cells, number: int,
     )
 
 
-def _by_tiles(values: NDArray[Any]) -> NDArray[Any]:
-    """Rearrange [groups, columns] as [tiles, groups, 16].
-
-    Returns:
-        Contiguous array.
-    """
-    by_lane = values.reshape(values.shape[0], values.shape[1] // LANES, LANES)
-    return np.ascontiguousarray(by_lane.transpose(1, 0, 2))
-
-
 def _float32(values: NDArray[np.float64]) -> NDArray[np.float32]:
     return np.ascontiguousarray(values, np.float32)
 
@@ -120,7 +122,7 @@ def _scale(params: CrossbarParams, layout: Layout, cells: Cells, sample: Pulses)
     # half the time.
     scales, one = [], 2.0**-cells.fraction_bits
     for group in range(len(layout.groups)):
-        magnitudes = np.abs(_whole_sums(cells, layout, sample, group)).reshape(-1, layout.column_of.size)
+        magnitudes = np.abs(whole_sums(cells, layout, sample, group)).reshape(-1, layout.column_of.size)
         if per_column:
             scales.append(_quantile(magnitudes, coverage, 0) * one)
         else:
@@ -152,11 +154,21 @@ def sums_of_group(cells: Cells, layout: Layout, pulses: Pulses, group: int) -> N
     Reference:
         docs/array.md, eq. (3).
     """
-    return _whole_sums(cells, layout, pulses, group) * np.float64(2.0**-cells.fraction_bits)
+    return whole_sums(cells, layout, pulses, group) * np.float64(2.0**-cells.fraction_bits)
 
 
-def _whole_sums(cells: Cells, layout: Layout, pulses: Pulses, group: int) -> NDArray[np.int32]:
-    """Return the sums of `sums_of_group` in units of 2^-fraction_bits steps, int32."""
+def whole_sums(cells: Cells, layout: Layout, pulses: Pulses, group: int) -> NDArray[np.int32]:
+    """Compute the sums of `sums_of_group` in whole numbers.
+
+    Args:
+        cells: programmed cells of the channel.
+        layout: position of the matrix in arrays and storage.
+        pulses: pulses of the vectors.
+        group: index of the group of rows.
+
+    Returns:
+        [vectors, conversions, storage columns] int32, units of 2^-fraction_bits steps.
+    """
     out = np.zeros((pulses.vectors, pulses.weights.size, layout.column_of.size), np.int32)
     min_tiles = MIN_SUMS_PER_THREAD // (layout.starts[-1] // len(layout.groups) * LANES * max(pulses.vectors, 1))
     run_in_ranges(sum_channel, layout.tiles, int(min_tiles), group, cells.kernel_arguments, pulses, layout.storage, out)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossbar.programmed_matrix import ProgrammedMatrix
+from crossbar.ranging import Ranging
 
 
 class RowParts:
@@ -66,9 +67,13 @@ class RowParts:
             replace(
                 self.matrix,
                 code=code,
-                ranges=tuple(
-                    replace(each, step=np.where(part_of == part, each.step, 0.0)) for each in self.matrix.ranges
-                ),
+                ranges=tuple(_within(each, part_of == part) for each in self.matrix.ranges),
             )
             for part in range(self.parts)
         )
+
+
+def _within(ranging: Ranging, inside: NDArray[np.bool_]) -> Ranging:
+    """Return ADCs whose conversions, and what is added to them, count only within a part."""
+    factors = None if ranging.input_factors is None else np.where(inside, ranging.input_factors, 0.0)
+    return replace(ranging, step=np.where(inside, ranging.step, 0.0), input_factors=factors)

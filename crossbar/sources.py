@@ -212,7 +212,8 @@ def _refined(ranging: Ranging, factor: int) -> Ranging:
     Returns:
         The new ADCs.
     """
-    return Ranging(
+    return replace(
+        ranging,
         codes=CodeRange(ranging.codes.lowest * factor, ranging.codes.highest * factor),
         step=ranging.step / factor,
         gain=ranging.gain * ranging.gain.dtype.type(factor),

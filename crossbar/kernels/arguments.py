@@ -143,6 +143,7 @@ class ReadNoise(NamedTuple):
         hrs_variance: variance per row at level 1 if its cells are in HRS, in squared steps of conductance.
         lrs_variance: additional variance of each such cell in LRS, in squared steps; it may be negative.
         adc_variance: variance of the ADC's thermal noise, in squared ADC steps.
+        attenuation: factor of the noise of the cells, [tiles, groups, 16] float32; [0, 0, 16] for 1.
     """
 
     present: bool
@@ -152,6 +153,7 @@ class ReadNoise(NamedTuple):
     hrs_variance: np.float32
     lrs_variance: np.float32
     adc_variance: np.float32
+    attenuation: NDArray[np.float32]
 
 
 class CellStatistics(NamedTuple):

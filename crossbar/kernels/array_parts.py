@@ -57,7 +57,7 @@ def _products(stored: Any) -> Calls:
     cells = StoredCells(0, _zeros(3, stored), _zeros(4, np.uint32), ints, 0, _ONE)
     lanes = _zeros(3, np.float32)
     converters = Converters(lanes, lanes, lanes, _zeros(3, np.float64), _ONE, _ONE, 0)
-    noise = ReadNoise(False, _zeros(1, np.uint64), 0, 0, _ONE, _ONE, _ONE)
+    noise = ReadNoise(False, _zeros(1, np.uint64), 0, 0, _ONE, _ONE, _ONE, lanes)
     out = _zeros(2, np.float64)
     return [
         (planes.split_activations, (0, 0, _zeros(2, np.int32), lines, lines, entries, words, ones, masks)),

@@ -75,6 +75,9 @@ def _multiply_tile(
         for lane in range(LANES):
             per_step[lane] = gain[lane] * stored.units
             step[lane] = converters.step[tile, group, lane] * converters.coefficient
+        if noise.attenuation.size > 0:
+            for lane in range(LANES):
+                per_step[lane] *= noise.attenuation[tile, group, lane]
         if noise.present:
             draw_noise(tile, group, vector, stored, pulses, noise, storage.starts, per_step, buffers)
         elif bows:

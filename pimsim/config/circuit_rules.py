@@ -23,7 +23,7 @@ WITHOUT_INFLUENCE = (
     *("cell.read_voltage_v", "cell.read_pulse_s", "cell.read_activity", "cell.endurance_writes", "cell.area_m2"),
     *("cell.write_voltage_v", "cell.write_pulse_s", "array.rows_at_once", "array.adcs", "array.columns_per_adc"),
     *("dac.sample_rate_hz", "dac.power_w", "dac.area_m2", "encoding.readout", "adc.", "noise.read.", "wires."),
-    *("lines", "lines.", "drivers", "drivers.", "sensing."),
+    *("lines", "lines.", "drivers", "drivers.", "sensing.", "correction."),
 )
 """Keys of the arrays that change neither the driven rows nor the conductances; a dot at the end: all keys below."""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from pimsim.config.attention_rules import ATTENTION_RULES, PREDICTION_NUMBERS
 from pimsim.config.circuit_rules import CIRCUIT_RULES, CIRCUITS_OF_RUNS
+from pimsim.config.correction_rules import CORRECTION_RULES
 from pimsim.config.kv_rules import KV_RULES
 from pimsim.config.kv_tier_rules import KV_TIER_RULES
 from pimsim.config.kv_tier_rules import when as _when
@@ -32,6 +33,7 @@ _NUMERICS = (
 )
 _UNTIMED = (
     (_NUMERICS, "only the estimate of noise depends on it; pimsim array and pimsim accuracy compute with it"),
+    (("machine.crossbar.pair.wires.attenuates_noise",), "pimsim array and pimsim accuracy compute with it"),
     (PREDICTION_NUMBERS, "it changes which entries are kept, not how many; pimsim accuracy computes with it"),
 )
 _LENGTHS = ("workload.context_length", "workload.prompt_length", "workload.new_tokens")
@@ -88,10 +90,6 @@ def _separate_meshes(config: Config) -> bool:
 
 def _whole_packets(config: Config) -> bool:
     return config.machine.mesh is not None and config.machine.mesh.switching == "store_and_forward"
-
-
-def _full_range(config: Config) -> bool:
-    return config.machine.crossbar is not None and config.machine.crossbar.pair.adc.range == "full"
 
 
 def _shared_columns(config: Config) -> bool:
@@ -248,7 +246,7 @@ RULES: tuple[Rule, ...] = (
         ),
         ("mapping.projections", "workload.trace"),
     ),
-    *(Rule(*each) for each in (*CIRCUIT_RULES, *KV_TIER_RULES, *SERVING_RULES)),
+    *(Rule(*each) for each in (*CIRCUIT_RULES, *CORRECTION_RULES, *KV_TIER_RULES, *SERVING_RULES)),
     Rule(
         (f"{_ARRAY}.adcs",),
         _when(_shared_columns, f"{_ARRAY}.columns_per_adc gives the number of ADCs; set it to null for adcs"),
@@ -259,11 +257,6 @@ RULES: tuple[Rule, ...] = (
         _when(_one_resolution, f"{_ADC}.energy_bits is the resolution of the ADC itself"),
         (f"{_ADC}.bits", f"{_ADC}.energy_bits", f"{_INTEGRATION}.narrow_later_phases"),
         at_one_number=True,
-    ),
-    Rule(
-        (f"{_ADC}.range_coverage", "machine.crossbar.calibration_vectors"),
-        _when(_full_range, f"{_ADC}.range=full needs no sample vectors"),
-        (f"{_ADC}.range",),
     ),
 )
 """Rules that hold for all commands. The key of a rule has no effect as long as the rule gives a reason."""

@@ -15,6 +15,7 @@ from crossbar.params import CrossbarParams
 from pimsim.base.units import to_ps
 from pimsim.config.schema import CrossbarConfig
 from pimsim.hardware.component import Area
+from pimsim.hardware.gain_circuits import GainCircuits
 from pimsim.hardware.weight_grid import Sizes
 from pimsim.hardware.weight_slices import cell_read_energies_j
 from pimsim.steps.step_tree import Counts, Step
@@ -155,7 +156,7 @@ class ArrayPass:
         active = list(zip(rows_of_pes, columns_of_pes, strict=True))
         driven = sum(rows for rows, columns in active if columns)
         converted = sum(columns for rows, columns in active if rows)
-        conversions = pair.encoding.conversions_per_column
+        conversions, gains = pair.encoding.conversions_per_column, GainCircuits(self.config)
         registers = len(phase.steps) * driven if pair.sensing.sampled == "column_group" else 0
         select_ps = to_ps(self.column_groups * digital.column_mux_s)
         adc_counts = ((f"tile.{self._conversion(phase.adc_bits)}", converted),)
@@ -166,8 +167,10 @@ class ArrayPass:
                 self.name,
                 "digital",
                 "shift and add",
-                to_ps((1 + conversions) / digital.clock_hz),
-                _counts(add=conversions * converted, register=registers),
+                to_ps((1 + conversions + gains.conversion_cycles) / digital.clock_hz),
+                _counts(
+                    add=conversions * converted, register=registers, **gains.conversion_counts(conversions * converted)
+                ),
             ),
         )
 
@@ -181,7 +184,7 @@ class ArrayPass:
             Latency in picoseconds, equal for all row groups and column groups of the tile.
 
         Reference:
-            docs/model.md, eq. (13); docs/circuits.md, eq. (8); MNSIM 2.0.
+            docs/model.md, eq. (13); docs/circuits.md, eq. (8); docs/mitigations.md, eq. (6); MNSIM 2.0.
         """
         return self.reads_ps(phase) + self.conversion_ps(phase)
 
@@ -215,7 +218,8 @@ class ArrayPass:
         phase = phase or Phase((1,), pair.adc.bits)
         conversions = pair.encoding.conversions_per_column
         convert_ps = to_ps(self.column_groups * digital.column_mux_s) + to_ps(self._conversion_s(phase))
-        return conversions * convert_ps + to_ps((1 + conversions) / digital.clock_hz)
+        cycles = 1 + conversions + GainCircuits(self.config).conversion_cycles
+        return conversions * convert_ps + to_ps(cycles / digital.clock_hz)
 
     def _integrated(self, phase: Phase, read: tuple[Step, ...], sampled: int) -> tuple[Step, ...]:
         """Return the reads of all planes of a phase, each with its integration steps."""

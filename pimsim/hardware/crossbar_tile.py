@@ -19,6 +19,7 @@ from pimsim.hardware.array_passes import ArrayPasses
 from pimsim.hardware.buffer_figures import tile_figures
 from pimsim.hardware.buffer_steps import buffer_accesses
 from pimsim.hardware.component import Area, ceil_div
+from pimsim.hardware.gain_circuits import GainCircuits
 from pimsim.hardware.matrix_tile import Blocks, MatrixTile, TilesShare
 from pimsim.hardware.measured_energies import tile_energies_j
 from pimsim.hardware.sum_widths import (
@@ -144,6 +145,13 @@ class CrossbarTile(ArrayPasses, MatrixTile):
                     "load inputs", self._row_groups(use) * self._column_groups(use), register=self._rows(use)
                 ),
                 *(Loop(self._plane(use, phase), times) for phase, times in self._phases(input_bits)),
+                *self._gains.vector_steps(
+                    self.name,
+                    self._row_groups(use),
+                    self._column_groups(use),
+                    self._rows(use),
+                    self._slices * _columns(use),
+                ),
                 self._digital("latch outputs", self._column_groups(use), register=self._slices * _columns(use)),
                 *self._join(use),
                 *self._merge(use, input_bits),
@@ -198,6 +206,10 @@ class CrossbarTile(ArrayPasses, MatrixTile):
                 for bits in level_bits(self.config, use, input_bits)
             ),
         )
+
+    @property
+    def _gains(self) -> GainCircuits:
+        return GainCircuits(self.config)
 
     def _digital(self, label: str, cycles: int, *, add: int = 0, register: int = 0) -> Step:
         counts = tuple((f"tile.{what}", n) for what, n in (("add", add), ("register", register)) if n)
@@ -254,6 +266,7 @@ class CrossbarTile(ArrayPasses, MatrixTile):
             pe_buffer_ps
             + to_ps(row_groups * column_groups * period_s)
             + row_groups * passes_ps
+            + to_ps(self._gains.vector_cycles(row_groups, column_groups) * period_s)
             + to_ps(column_groups * period_s)
             + to_ps(tree_levels(self._slices) * period_s)
             + to_ps(levels * period_s)
@@ -275,6 +288,7 @@ class CrossbarTile(ArrayPasses, MatrixTile):
         pe_buffer, tile_buffer = tile_figures(config)
         return {
             **tile_energies_j(config, self.activity),
+            **self._gains.energies_j(),
             "add": config.digital.add_energy_j,
             "register": config.digital.register_energy_j,
             "pe_buffer_read": pe_buffer.read_energy_j,
@@ -299,6 +313,7 @@ class CrossbarTile(ArrayPasses, MatrixTile):
             Area("DACs", config.pair.dac.area_m2, array.driven_rows * pes),
             Area("ADCs", config.pair.adc.converter_area_m2, array.adc_count * pes),
             *circuit_areas(config),
+            *self._gains.areas(),
             Area("digital part of PEs", config.digital.pe_area_m2, pes),
             Area(INPUT_BUFFERS, pe_buffer.area_m2, pes),
             Area(OUTPUT_BUFFERS, tile_buffer.area_m2, 1),
@@ -315,10 +330,11 @@ class CrossbarTile(ArrayPasses, MatrixTile):
         """
         pe_buffer, tile_buffer = tile_figures(self.config)
         pes = self.config.pes_per_tile
-        return {INPUT_BUFFERS: pes * pe_buffer.leakage_w, OUTPUT_BUFFERS: tile_buffer.leakage_w}
+        buffers = {INPUT_BUFFERS: pes * pe_buffer.leakage_w, OUTPUT_BUFFERS: tile_buffer.leakage_w}
+        return {**buffers, **self._gains.leakages_w()}
 
     def leakage_w(self) -> float:
-        """Return the leakage power of one tile, which is that of its buffers.
+        """Return the leakage power of one tile, which is that of its buffers and memories.
 
         Returns:
             Power in watts.

@@ -157,7 +157,9 @@ def _digital(config: TileDigitalConfig, to_nm: float) -> TileDigitalConfig:
             "column_mux_s": config.column_mux_s * delay,
             "add_energy_j": config.add_energy_j * energy,
             "register_energy_j": config.register_energy_j * energy,
+            "multiply_energy_j": config.multiply_energy_j * energy,
             "pe_area_m2": config.pe_area_m2 * area_factor(config.node_nm, to_nm),
+            "multiplier_area_m2": config.multiplier_area_m2 * area_factor(config.node_nm, to_nm),
             "node_nm": to_nm,
         }
     )

@@ -91,6 +91,11 @@ def _machine_notes(machine: MachineConfig) -> tuple[str, ...]:
     if machine.crossbar_tile is not None and machine.crossbar_tile.pair.encoding.level_bits > 1:
         note = "the SNR of arrays is not estimated for cells of several bits (machine.crossbar.pair.encoding.cell_bits)"
         return (note, *scaling)
+    if machine.crossbar_tile is not None and machine.crossbar_tile.pair.correction.gains != "none":
+        note = (
+            "the SNR of arrays is not estimated with gains (machine.crossbar.pair.correction.gains); see pimsim array"
+        )
+        return (note, *scaling)
     if machine.crossbar is None or (chosen := machine.outside.get("tile")) is None:
         return scaling
     note = "the SNR of arrays and the lifetime of cells, which follow from machine.crossbar.pair, are not estimated"

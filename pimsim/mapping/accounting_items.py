@@ -23,7 +23,7 @@ _OF_KIND = {
     "weight_swap": "weight swapping",
     "fault_test": "fault test",
     "weight_load": "streaming and programming the weights",
-    "calibration": "calibration of ADC ranges",
+    "calibration": "calibration with sample vectors",
     "chip_link": "chip link",
 }
 LEFT_OUT_ORDER = (LM_HEAD, EMBEDDING, QUANTISATION, KV_STEPS)

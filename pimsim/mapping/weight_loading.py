@@ -2,8 +2,8 @@
 
 The write drivers of all tiles work in parallel, and so do the chips, each of which has its own memory. A chip programs
 its cells while its memory streams the packed weights through the global buffer. With column remapping the cells are
-tested before. With calibrated ADC ranges a sample of vectors passes through the arrays afterwards, matrix by matrix,
-because the inputs of a layer depend on the ranges of the layers before it.
+tested before. With calibrated ADC ranges or gains a sample of vectors passes through the arrays afterwards, matrix by
+matrix, because the inputs of a layer depend on the ranges of the layers before it.
 
 Under the serial schedule the three phases follow one another for all chips together. Under the others, each chip begins
 its next phase as soon as it can. The program leaves out the access latency of memory, since no write is late before the
@@ -53,7 +53,7 @@ class WeightLoading:
         load_ps: Latency of loading, including the test and the calibration, picoseconds.
         counts: Action counts by "component.action".
         test_ps: Latency of the fault test before loading, picoseconds.
-        calibration_ps: Latency of the calibration of ADC ranges after loading, picoseconds.
+        calibration_ps: Latency of the calibration of ADC ranges and gains after loading, picoseconds.
     """
 
     size_bytes: int
@@ -266,7 +266,7 @@ def _shape(grid: WeightGrid, weights: str, chip: int) -> str:
 
 
 def _calibrations(crossbar: CrossbarConfig, machine: Machine, trace: Trace, plan: TilePlan) -> Iterator[ProgramBlock]:
-    """Map the calibration of ADC ranges: a sample of vectors passes through all matrices, one after another.
+    """Map the calibration of ADC ranges and gains: a sample of vectors passes through all matrices in turn.
 
     Args:
         crossbar: Crossbars with the number of calibration vectors.
@@ -277,7 +277,8 @@ def _calibrations(crossbar: CrossbarConfig, machine: Machine, trace: Trace, plan
     Yields:
         One block per layer with matrices; nothing without calibration.
     """
-    vectors = crossbar.calibration_vectors if crossbar.pair.adc.range != "full" else 0
+    calibrated = crossbar.pair.adc.range != "full" or crossbar.pair.correction.gains != "none"
+    vectors = crossbar.calibration_vectors if calibrated else 0
     if not _has_pair(machine) or not vectors:
         return
     for block, layers in zip(trace.blocks, plan.blocks, strict=True):

@@ -76,8 +76,8 @@ def _rows(pair: CrossbarParams) -> tuple[str, ...]:
 
 
 def _noise(pair: CrossbarParams) -> tuple[str, ...]:
-    # In both cases a note of the run says that the SNR is not estimated.
-    if pair.sensing.integration is not None or pair.encoding.level_bits > 1:
+    # In these cases a note of the run says that the SNR is not estimated.
+    if pair.sensing.integration is not None or pair.encoding.level_bits > 1 or pair.correction.gains != "none":
         return ()
     estimate = _estimate(pair)
     if estimate.snr_db >= LOWEST_SNR_DB:

@@ -73,7 +73,7 @@ class Feasibility:
         pulses_per_write: Mean number of pulses per write; more than 1 if writes are verified. Each pulse wears a cell.
         test_s: Time of the test of cells before loading, in seconds.
         test_energy_j: Energy of the test in joules.
-        calibration_s: Time of the calibration of ADC ranges after loading, in seconds.
+        calibration_s: Time of the calibration of ADC ranges and gains after loading, in seconds.
         calibration_energy_j: Energy of the calibration in joules.
     """
 

@@ -15,6 +15,7 @@ from crossbar.params import (
     AdcParams,
     ArrayParams,
     CellParams,
+    CorrectionParams,
     CrossbarParams,
     DacParams,
     DriftParams,
@@ -34,6 +35,7 @@ from tests.crossbar.valid_params import (
     ALL,
     ARRAY,
     CELL,
+    CORRECTION,
     DAC,
     DRIFT,
     ENCODING,
@@ -342,6 +344,7 @@ def test_a_pair_is_its_parts() -> None:
         lines=None,
         drivers=None,
         sensing=SensingParams(**SENSING),
+        correction=CorrectionParams(**CORRECTION),
     )
     assert pair == CrossbarParams.model_validate(PAIR)
 

@@ -9,6 +9,7 @@ from crossbar.params import (
     AdcParams,
     ArrayParams,
     CellParams,
+    CorrectionParams,
     CrossbarParams,
     DacParams,
     DriftParams,
@@ -112,7 +113,7 @@ NOISE: dict[str, Any] = {
 }
 
 
-WIRES: dict[str, Any] = {"word_line_ohm": 2.82, "bit_line_ohm": 2.82, "model": "none"}
+WIRES: dict[str, Any] = {"word_line_ohm": 2.82, "bit_line_ohm": 2.82, "model": "none", "attenuates_noise": False}
 
 
 LINES: dict[str, Any] = {
@@ -137,6 +138,9 @@ SENSING: dict[str, Any] = {
 }  # fmt: skip
 
 
+CORRECTION: dict[str, Any] = {"gains": "none", "gain_bits": 8, "input_sums": False}
+
+
 PAIR: dict[str, Any] = {
     "cell": CELL,
     "array": ARRAY,
@@ -148,6 +152,7 @@ PAIR: dict[str, Any] = {
     "lines": None,
     "drivers": None,
     "sensing": SENSING,
+    "correction": CORRECTION,
 }
 
 
@@ -170,5 +175,6 @@ ALL: list[tuple[type[Any], dict[str, Any]]] = [
     (FaultParams, FAULTS),
     (NoiseParams, NOISE),
     (WireParams, WIRES),
+    (CorrectionParams, CORRECTION),
     (CrossbarParams, PAIR),
 ]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from crossbar.circuit_params import IntegrationParams
-from crossbar.params import EncodingParams
+from crossbar.params import CorrectionParams, EncodingParams
 
 
 @dataclass
@@ -159,4 +159,45 @@ def conversions(
                     total["adc_conversion"] += sum(1 for _ in converted for _ in currents)
                     lines = Counter(j for j, _ in converted)
                     total["cell_read"] += sum(lines[j] for i, j in pair.cells for _ in cells if i in driven)
+    return total
+
+
+def gain_actions(
+    tiles: list[list[Pair]],
+    rows_at_once: int,
+    adcs: int,
+    phases: int,
+    encoding: EncodingParams,
+    gains: CorrectionParams,
+) -> Counter[str]:
+    """Count the products with gains of one vector, conversion by conversion, and the 64-bit words that they read.
+
+    Words are read for all pairs of a tile together: in every pass, or once after all passes of a vector.
+    """
+    kinds = ["+", "-"] if encoding.cells == "differential" and encoding.readout == "separate" else ["+"]
+    one, other = gains.gain_bits + 4, gains.gain_bits + 5
+    total: Counter[str] = Counter()
+    for tile in tiles:
+        passes: Counter[tuple[int, int]] = Counter()
+        bits, groups = 0, max(len(_groups(pair.rows, rows_at_once)) for pair in tile)
+        for pair in tile:
+            columns = {(j, s) for j in pair.columns for s in range(slices(encoding))}
+            for r in range(len(_groups(pair.rows, rows_at_once))):
+                for c, converted in enumerate(_groups(columns, adcs)):
+                    passes[r, c] += len(converted) * len(kinds)
+            for _ in (_ for column in columns for _ in kinds):
+                if gains.gains == "column":
+                    total["gain_multiplication"] += 1
+                    bits += one
+                if gains.gains != "none" and gains.input_sums:
+                    factors = groups if gains.gains == "row_group" else 1
+                    total["input_sum_multiplication"] += factors
+                    total["add"] += factors
+                    bits += factors * other
+            total["add"] += len(pair.rows) if gains.gains != "none" and gains.input_sums else 0
+        total["gain_read"] += len(range(0, bits, 64))
+        if gains.gains == "row_group":
+            for converted_columns in passes.values():
+                total["gain_multiplication"] += phases * converted_columns
+                total["gain_read"] += phases * len(range(0, converted_columns * one, 64))
     return total

@@ -12,6 +12,7 @@ from crossbar.params import (
     AdcParams,
     ArrayParams,
     CellParams,
+    CorrectionParams,
     CrossbarParams,
     DacParams,
     EncodingParams,
@@ -53,18 +54,13 @@ joules = st.sampled_from([0.0, 1e-12, 2.3e-13]) | st.floats(0, 1e-9)
 
 watts = st.sampled_from([0.0, 1e-3]) | st.floats(0, 1)
 
-
 areas = st.floats(0, 1e-6)
-
 
 bandwidths = st.sampled_from([1e9, 2e10, 1.024e12]) | st.floats(1e7, 1e13)
 
-
 dataflows = st.sampled_from(["os", "ws", "is"])
 
-
 nodes = st.sampled_from([45.0, 28.0]) | st.floats(7, 180)
-
 
 cell_classes = st.sampled_from(["hp", "lop", "lstp"])
 
@@ -107,7 +103,6 @@ def encodings(draw: st.DrawFn, *, sliced: bool = False) -> EncodingParams:
 
 farads = st.sampled_from([0.0, 1e-15, 4.8e-14]) | st.floats(0, 1e-12)
 
-
 lines = st.builds(
     LineParams,
     input_line=st.sampled_from(["word", "select"]),
@@ -121,7 +116,6 @@ lines = st.builds(
     select_low_v=st.floats(0, 1),
     select_high_v=st.floats(1, 3),
 )
-
 
 drivers = st.builds(DriverParams, energy_j=joules, area_m2=areas, resistance_ohm=st.floats(0, 1e5))
 
@@ -215,6 +209,11 @@ def pairs(draw: st.DrawFn, *, sliced: bool = False) -> CrossbarParams:
         lines=draw(lines) if has_lines else None,
         drivers=draw(st.none() | drivers),
         sensing=draw(sensings(dac_bits == 1)),
+        correction=CorrectionParams(
+            gains=draw(st.sampled_from(["none", "column", "row_group"])),
+            gain_bits=draw(st.integers(2, 24)),
+            input_sums=draw(st.booleans()),
+        ),
     )
 
 
@@ -231,7 +230,6 @@ tile_buffers = st.builds(
     node_nm=nodes,
 )
 
-
 staging_buffers = st.builds(
     StagingBufferConfig,
     capacity_bytes=st.integers(1, 1 << 20),
@@ -244,7 +242,6 @@ staging_buffers = st.builds(
     cell_class=cell_classes,
     node_nm=nodes,
 )
-
 
 stagings = st.builds(
     StagingConfig,
@@ -283,7 +280,9 @@ def crossbar_configs(
             column_mux_s=seconds,
             add_energy_j=joules,
             register_energy_j=joules,
+            multiply_energy_j=joules,
             pe_area_m2=areas,
+            multiplier_area_m2=areas,
             node_nm=nodes,
         ),
         pe_buffer=tile_buffers,
@@ -334,7 +333,6 @@ controller_configs = st.builds(
     node_nm=nodes,
 )
 
-
 vector_configs = st.builds(
     VectorConfig,
     count=st.integers(1, 3),
@@ -348,14 +346,12 @@ vector_configs = st.builds(
     node_nm=nodes,
 )
 
-
 host_configs = st.builds(
     HostConfig,
     request_interval_s=seconds,
     queue_depth=st.integers(1, 3),
     request_energy_j=joules,
 )
-
 
 sram_configs = st.builds(
     SramConfig,
@@ -374,7 +370,6 @@ sram_configs = st.builds(
     cell_class=cell_classes,
     node_nm=nodes,
 )
-
 
 memory_configs = st.builds(
     MemoryConfig,

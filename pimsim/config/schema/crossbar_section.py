@@ -51,7 +51,13 @@ class TileDigitalConfig(Section):
     )
     add_energy_j: Energy = Field(description="per addition of the value of one column (shift-add or merge)")
     register_energy_j: Energy = Field(description="per value stored in an input or output register")
-    pe_area_m2: Area = Field(description="digital circuits of one PE")
+    multiply_energy_j: Energy = Field(
+        description="per multiplication of 8 x 8 bits by a gain (pair.correction); proportional to both widths"
+    )
+    pe_area_m2: Area = Field(description="digital circuits of one PE, without multipliers of gains")
+    multiplier_area_m2: Area = Field(
+        description="multiplier of 8 x 8 bits behind one ADC, with pair.correction.gains; proportional to both widths"
+    )
     node_nm: Node | None = Field(
         description="technology node of these energies, delays and areas; null: they have no single node, and "
         "machine.technology_nm is refused"
@@ -65,8 +71,8 @@ class CrossbarConfig(Section):
     calibration_vectors: int = Field(
         ge=0,
         le=1 << 20,
-        description="sample vectors per matrix that determine calibrated ADC ranges, multiplied once after the weights "
-        "are loaded; 0: no time or energy is counted for it",
+        description="sample vectors per matrix that determine calibrated ADC ranges and gains, multiplied once after "
+        "the weights are loaded; 0: no time or energy is counted for it",
     )
     activity: str | None = Field(
         min_length=1,

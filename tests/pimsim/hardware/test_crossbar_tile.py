@@ -71,6 +71,11 @@ def test_actions_are_the_oracle_s(case: tuple[CrossbarTile, TilesShare]) -> None
     # loaded and column.
     expected["tile.add"] = converted["adc_conversion"] + naive_tiles.additions(tiles, share.grid.out_features).in_tiles
     expected["tile.add"] += sum((slices - 1) * len(pair.columns) for pair in pairs)
+    phases = planes if integration is None else len(naive_tiles.phases(planes, integration))
+    correction = config.pair.correction
+    products = naive_tiles.gain_actions(tiles, array.driven_rows, array.adcs, phases, encoding, correction)
+    for action, count in products.items():
+        expected[f"tile.{action}"] = expected.get(f"tile.{action}", 0) + count
     latched = sum(len(pair.rows) + slices * len(pair.columns) for pair in pairs)
     expected["tile.register"] = converted["dac_conversion"] + latched
     expected["tile.pe_buffer_write"] = expected["tile.pe_buffer_read"] = pe_accesses
