@@ -177,6 +177,8 @@ class _Builder:
     def __init__(self, file: SweepFile, index: SchemaIndex) -> None:
         self.file, self.index = file, index
         self.problems: list[Problem] = []
+        self._is_linked = False
+        """Whether the axis being built is one of linked axes, whose single values may occur twice."""
 
     def axis(self, name: str, spec: AxisSpec, where: Path, own_key: str | None = None) -> Axis | None:
         """Build an axis and record its problems.
@@ -229,7 +231,9 @@ class _Builder:
         if len(linked) > 1 and any(each.linked is not None for each in linked.values()):
             self._note(where, None, "linked axes cannot contain linked axes")
             return None
+        self._is_linked = True
         parts = [self.axis(key, each, (*where, key)) for key, each in linked.items()]
+        self._is_linked = False
         found = [part for part in parts if part is not None]
         if len(found) < len(parts):
             return None
@@ -242,8 +246,9 @@ class _Builder:
             self._note(where, None, f"linked axes need the same number of values, but {listed}")
             return None
         columns = tuple(column for part in found for column in part.columns)
-        choices = zip(*(part.choices for part in found), strict=True)
-        return Axis(name, columns, tuple(tuple(value for point in each for value in point) for each in choices))
+        together = zip(*(part.choices for part in found), strict=True)
+        choices = tuple(tuple(value for point in each for value in point) for each in together)
+        return Axis(name, columns, self._distinct(choices, where))
 
     def _check_key(self, key: str, where: Path, *, is_name: bool) -> None:
         path = key_path(key)
@@ -271,7 +276,7 @@ class _Builder:
         seen: dict[str, int] = {}
         for place, choice in enumerate(choices):
             first = seen.setdefault(json_text(choice), place)
-            if first != place:
+            if first != place and not self._is_linked:
                 self._note(where, choice[0], f"is listed twice: values {first + 1} and {place + 1} are the same")
                 break
         return choices

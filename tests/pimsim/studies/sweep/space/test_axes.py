@@ -73,3 +73,9 @@ def test_one_value_for_several_keys_and_values_that_change_together() -> None:
     assert machine.crossbar is not None
     assert (machine.mesh.rows, machine.mesh.columns) == (32, 32)
     assert (machine.crossbar.pair.array.adcs, machine.crossbar.pair.adc.bits) == (128, 8)
+
+
+def test_single_values_of_linked_axes_may_occur_twice() -> None:
+    linked = {"machine.systolic.rows": [8, 8, 16], "machine.systolic.columns": [8, 16, 16]}
+    plan = plan_of({"size": {"linked": linked}})
+    assert list(plan) == [(8, 8), (8, 16), (16, 16)]

@@ -75,6 +75,7 @@ BAD_AXES = [
     ({ROWS: {"start": 8, "stop": 16}}, "is a range without step, count or factor", ""),
     ({ROWS: {"start": "eight", "stop": 16, "step": 1}}, "'eight' is not a number", ""),
     ({ROWS: [8, 8]}, "is listed twice", ""),
+    ({"ab": {"linked": {ROWS: [8, 8, 8], LINK: ["1 Gb/s", "2 Gb/s", "1 Gb/s"]}}}, "values 1 and 3 are the same", ""),
     ({LINK: ["1 Gb/s", "1000 Mb/s"]}, "is listed twice: values 1 and 2 are the same", ""),
     ({LINK: ["20 ns"]}, "'20 ns' is a time; takes a data rate", ""),
     ({LINK: {"start": "20 ns", "stop": "1 Gb/s", "count": 2}}, "'20 ns' is a time; takes a data rate", ""),
