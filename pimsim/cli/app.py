@@ -27,6 +27,7 @@ from pimsim.base.errors import (
 )
 from pimsim.cli.exits import discard_output, forget_interrupt
 from pimsim.cli.lazy_group import LazyGroup
+from pimsim.cli.quick_start import skip_plugin_search
 from pimsim.cli.signals import interruptible
 from pimsim.version import __version__
 
@@ -125,6 +126,7 @@ def main() -> NoReturn:
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - stays open until the process ends
     if sys.stderr is None:
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - stays open until the process ends
+    skip_plugin_search()
     try:
         with interruptible(), _logging():
             code = _run()
