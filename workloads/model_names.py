@@ -116,9 +116,7 @@ def other_families() -> tuple[str, ...]:
     Returns:
         The names, lower case.
     """
-    from importlib.resources import files
-
-    text = files("workloads").joinpath("data", "other-families.txt").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("data").joinpath("other-families.txt").read_text(encoding="utf-8")
     return tuple(" ".join(line for line in text.splitlines() if not line.startswith("#")).split())
 
 

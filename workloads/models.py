@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
@@ -300,9 +301,8 @@ def load_models() -> Mapping[str, ModelSpec]:
         Read-only mapping from name to spec, in the order of the file.
     """
     from csv import DictReader
-    from importlib.resources import files
 
-    text = files("workloads").joinpath("data", "models.csv").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("data").joinpath("models.csv").read_text(encoding="utf-8")
     rows = DictReader(line for line in text.splitlines() if not line.startswith("#"))
     return MappingProxyType({row["name"]: _spec(row) for row in rows})
 
