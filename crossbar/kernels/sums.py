@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from crossbar.kernels.arguments import COUNTS, LANES, LEVELS, MASKED_PLANES, TABLES, WORD
+from crossbar.kernels.amx import configure_amx, release_amx, split_cells, sum_one_block, sum_two_blocks
+from crossbar.kernels.arguments import BLOCK_PLANES, COUNTS, LANES, LEVELS, MASKED_PLANES, STEP_ROWS, TABLES, WORD
 from crossbar.kernels.compiling import inlined, spliced
 from crossbar.kernels.lanes import (
     ENTRIES,
@@ -26,10 +27,15 @@ from crossbar.kernels.lanes import (
     prefetch,
 )
 from crossbar.kernels.masked_sums import add_masked
+from crossbar.kernels.planes import count_steps
 
 PHASE = 128
 """Rows whose tables are in use together: 32 tables of 1 KiB leave space for the indices in an L1 cache of 48 KiB."""
 TABLE = ENTRIES * LANES
+_STEP = 2 * STEP_ROWS // 4 * LANES
+"""Elements of the bytes of the cells per step of AMX, four cells each: high and low bytes."""
+_PARTS = 4 * BLOCK_PLANES * LANES
+"""Elements of four registers of sums of AMX."""
 _LINE = 64
 _FETCHES = 8
 
@@ -74,20 +80,41 @@ def allocate_sums(stored: Any, pulses: Any) -> Any:
     Returns:
         Zeros, int32.
     """
-    return aligned_int32((pulses.words.shape[0] * sums_of_vector(stored, pulses) + MASKED_PLANES) * LANES)
+    planes = pulses.words.shape[0] * sums_of_vector(stored, pulses)
+    return aligned_int32((planes + (BLOCK_PLANES if uses_amx(stored, pulses) else MASKED_PLANES)) * LANES)
 
 
 @njit(cache=True)
-def allocate_tables(stored: Any, pulses: Any) -> Any:
-    """Allocate the tables of one phase.
+def uses_amx(stored: Any, pulses: Any) -> bool:
+    """Return whether the cells are summed by AMX.
 
     Args:
         stored: a channel's `StoredCells`.
         pulses: the `Pulses` of the vectors.
 
     Returns:
+        False for cells of 32 bits, and if the pulses have no bytes for AMX.
+    """
+    return stored.route == TABLES and stored.cells.itemsize == 2 and pulses.bytes.size > 0
+
+
+@njit(cache=True)
+def allocate_tables(stored: Any, pulses: Any, storage: Any) -> Any:
+    """Allocate the tables of one phase, or the bytes of the cells and the registers of AMX.
+
+    Args:
+        stored: a channel's `StoredCells`.
+        pulses: the `Pulses` of the vectors.
+        storage: the matrix's `StorageLayout`.
+
+    Returns:
         Zeros, int32; empty if no tables are used.
     """
+    if uses_amx(stored, pulses):
+        rows = 0
+        for group in range(storage.starts.size - 1):
+            rows = max(rows, storage.starts[group + 1] - storage.starts[group])
+        return aligned_int32(_PARTS + (rows + STEP_ROWS - 1) // STEP_ROWS * _STEP)
     tabled = stored.route == TABLES and pulses.row_masks.size == 0
     return aligned_int32(PHASE // 4 * TABLE if tabled else 0)
 
@@ -113,6 +140,8 @@ def sum_group(tile: int, group: int, stored: Any, pulses: Any, storage: Any, tab
         _sum_counts(tile, group, first, last, stored, pulses, sums)
     elif stored.route == LEVELS:
         _sum_levels(tile, first, last, stored.cells, pulses.drive, storage.array_of_tile[tile], sums)
+    elif uses_amx(stored, pulses):
+        _sum_amx(tile, group, first, last, stored.cells, pulses, storage.starts, tables, sums)
     elif pulses.row_masks.size > 0:
         _sum_masked(tile, first, last, stored.cells, pulses, sums)
     else:
@@ -135,6 +164,23 @@ def _sum_tables(tile: int, first: int, last: int, cells: Any, pulses: Any, table
                 part = PHASE * LANES // _FETCHES
                 prefetch(cells, ahead + plane * part, ahead + (plane + 1) * part)
             add_entries(sums, plane * LANES, tables, pulses.entries, plane * quads + start // 4, rows // 4)
+
+
+@spliced
+def _sum_amx(
+    tile: int, group: int, first: int, last: int, cells: Any, pulses: Any, starts: Any, buffer: Any, sums: Any
+) -> None:
+    steps = (last - first + STEP_ROWS - 1) // STEP_ROWS
+    blocks = (pulses.words.shape[0] * pulses.words.shape[1] + BLOCK_PLANES - 1) // BLOCK_PLANES
+    start = count_steps(starts, group) * blocks
+    # Rows of the last step beyond the group keep bytes of other cells; no plane drives them.
+    split_cells(buffer, _PARTS, cells, (tile * cells.shape[1] + first) * LANES, last - first)
+    for block in range(0, blocks, 2):
+        at, place = block * BLOCK_PLANES * LANES, (start + block * steps) * BLOCK_PLANES * STEP_ROWS
+        if block + 1 < blocks:
+            sum_two_blocks(sums, at, buffer, _PARTS, pulses.bytes, place, steps)
+        else:
+            sum_one_block(sums, at, buffer, _PARTS, pulses.bytes, place, steps)
 
 
 @spliced
@@ -267,15 +313,19 @@ def sum_channel(first: int, last: int, group: int, stored: Any, pulses: Any, sto
         storage: the matrix's `StorageLayout`.
         out: [vectors, conversions, columns of storage] int32, stored units; overwritten.
     """
+    if uses_amx(stored, pulses):
+        configure_amx()
     for tile in range(first, last):
         _sum_tile(tile, group, stored, pulses, storage, out)
+    if uses_amx(stored, pulses):
+        release_amx()
 
 
 @spliced
 def _sum_tile(tile: int, group: int, stored: Any, pulses: Any, storage: Any, out: Any) -> None:
     sums, conversions = allocate_sums(stored, pulses), pulses.weights.size
     width = sums_of_vector(stored, pulses) * LANES
-    sum_group(tile, group, stored, pulses, storage, allocate_tables(stored, pulses), sums)
+    sum_group(tile, group, stored, pulses, storage, allocate_tables(stored, pulses, storage), sums)
     joined = np.empty(conversions * LANES, np.int32)
     for v in range(pulses.words.shape[0]):
         if stored.route == LEVELS:
