@@ -97,6 +97,22 @@ def count_steps(starts: Any, group: int) -> int:
 
 
 @njit(cache=True)
+def most_steps(starts: Any) -> int:
+    """Return the steps of AMX in the largest group of rows.
+
+    Args:
+        starts: see `StorageLayout`, [groups + 1] int64.
+
+    Returns:
+        Number of steps of up to 64 rows.
+    """
+    rows = 0
+    for group in range(starts.size - 1):
+        rows = max(rows, starts[group + 1] - starts[group])
+    return (rows + STEP_ROWS - 1) // STEP_ROWS
+
+
+@njit(cache=True)
 def _spread_bits(v: int, planes: int, bits: int, x: Any, row_of: Any, starts: Any, out: Any) -> None:
     blocks, values, start = (planes + BLOCK_PLANES - 1) // BLOCK_PLANES, np.zeros(STEP_ROWS, np.int32), 0
     for group in range(starts.size - 1):

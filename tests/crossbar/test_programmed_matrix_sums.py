@@ -35,7 +35,7 @@ def product(matrix: ProgrammedMatrix, x: Any, key: str, threads: int = 1) -> tup
     return found.result, found.saturated
 
 
-@pytest.mark.parametrize("key", [pytest.param(each, marks=()) for each in KEYS])
+@pytest.mark.parametrize("key", KEYS)
 @settings(max_examples=scaled(15, 1500))
 @given(
     encoding=encodings(), array=arrays(), spread=choice(SPREADS), errors=choice(CONVERTERS), noise=choice(NOISE),
@@ -92,7 +92,7 @@ def test_threads_give_the_same_bits(key: str, threads: int, noisy: Any, monkeypa
 
 
 @pytest.mark.parametrize("key", OTHERS)
-@pytest.mark.parametrize("bits", [1, 3, 8])
+@pytest.mark.parametrize("bits", [2, 3, 8])
 @pytest.mark.parametrize("rows", [1, 31, 64, 65, 128, 256])
 def test_rows_and_bits_that_do_not_fill_registers(key: str, bits: int, rows: int) -> None:
     params = chip({**SPREADS["normal"], "encoding.activation_bits": bits, "dac.bits": min(bits, 2)})
