@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossbar.kernels.arguments import LANES, WORD, StorageLayout
+from crossbar.kernels.arguments import LANES, STEP_ROWS, WORD, StorageLayout
 from crossbar.params import ArrayParams
 
 
@@ -62,6 +62,11 @@ class Layout:
     def starts(self) -> NDArray[np.int64]:
         """First storage row of each group, and the end of the last one, [groups + 1] int64."""
         return np.cumsum([0, *(_round_up(end - first, WORD) for first, end in self.groups)], dtype=np.int64)
+
+    @cached_property
+    def amx_steps(self) -> int:
+        """Number of steps of up to 64 storage rows of a group, over all groups."""
+        return int((-(-np.diff(self.starts) // STEP_ROWS)).sum())
 
     @cached_property
     def row_of(self) -> NDArray[np.int64]:

@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossbar.encoding import plane_key, planes, planes_of
-from crossbar.kernels.arguments import MASKED_PLANES, WORD, Pulses
+from crossbar.kernels.arguments import BLOCK_PLANES, MASKED_PLANES, STEP_ROWS, WORD, Pulses
 from crossbar.kernels.planes import split_activations
+from crossbar.kernels.summation import AMX, MASKS, chosen_sums
 from crossbar.kernels.threads import run_in_ranges
 from crossbar.layout import Layout
 from crossbar.params import CrossbarParams
 
 MIN_BITS_PER_THREAD = 2**17
 """Fewest bits per thread for which parallel splitting pays off: about 0.2 ms of work."""
-MASKED_VECTORS = 2
-"""Up to this number of vectors, sums of masked rows are faster than tables of subset sums."""
+_LINE = 64
 
 
 def make_pulses(
@@ -43,9 +43,11 @@ def make_pulses(
     entries = np.empty((len(x), bits, rows // 4), np.uint8)
     words = np.empty((len(x), bits, rows // WORD), np.uint32)
     ones = np.empty((len(x), bits, groups), np.int32)
-    masked = (len(x), rows // 2) if len(x) <= MASKED_VECTORS else (0, 0)
-    row_masks = np.empty((*masked, MASKED_PLANES, 2), np.int16)
-    outputs = entries, words, ones, row_masks
+    sums = chosen_sums(len(x))
+    row_masks = np.empty((*((len(x), rows // 2) if sums == MASKS else (0, 0)), MASKED_PLANES, 2), np.int16)
+    steps = layout.amx_steps if sums == AMX else 0
+    plane_bytes = _aligned_bytes(steps * -(-len(x) * bits // BLOCK_PLANES) * BLOCK_PLANES * STEP_ROWS)
+    outputs = entries, words, ones, row_masks, plane_bytes
     run_in_ranges(
         split_activations, len(x), MIN_BITS_PER_THREAD // (rows * bits), x, layout.row_of, layout.starts, *outputs
     )
@@ -64,6 +66,7 @@ def make_pulses(
         words=words,
         ones=ones,
         row_masks=row_masks,
+        bytes=plane_bytes,
         digits=digits,
         level_words=np.ascontiguousarray(level_words),
         squares=_squares(count),
@@ -72,6 +75,13 @@ def make_pulses(
         first_bits=first_bits,
         weights=weights,
     )
+
+
+def _aligned_bytes(size: int) -> NDArray[np.int8]:
+    """Return zeros that start at a cache line, [size] int8."""
+    padded = np.zeros(size + _LINE, np.int8)
+    start = -padded.ctypes.data % _LINE
+    return padded[start : start + size]
 
 
 @lru_cache

@@ -20,6 +20,10 @@ WORD = 32
 """Rows per 32-bit word of row bits."""
 MASKED_PLANES = 8
 """Bit planes that are summed together when rows are selected by masks."""
+STEP_ROWS = 64
+"""Rows of cells that one instruction of AMX, the matrix unit of Intel processors, adds up."""
+BLOCK_PLANES = 16
+"""Bit planes of one instruction of AMX."""
 TABLES, COUNTS, LEVELS = 0, 1, 2
 """Ways to compute a column's sum.
 
@@ -42,6 +46,8 @@ class Pulses(NamedTuple):
         ones: number of rows whose bit is 1, [vectors, bits, groups] int32.
         row_masks: -1 where a bit plane drives a row, else 0, [vectors, rows / 2, 8, 2] int16; empty if there are more
             vectors than masks pay off for.
+        bytes: bits of 16 planes in 64 rows per step of the matrix unit, one byte per bit, group by group, [blocks of 16
+            planes, steps of the group, 16, 64] int8 for each group; empty if AMX is not used.
         digits: sum of the driver levels of a group, [vectors, conversions, groups] int32.
         level_words: rows at each level above 0, one bit per row, [vectors, conversions, levels, rows / 32] uint32.
         squares: squared levels, [levels] int32.
@@ -56,6 +62,7 @@ class Pulses(NamedTuple):
     words: NDArray[np.uint32]
     ones: NDArray[np.int32]
     row_masks: NDArray[np.int16]
+    bytes: NDArray[np.int8]
     digits: NDArray[np.int32]
     level_words: NDArray[np.uint32]
     squares: NDArray[np.int32]

@@ -53,14 +53,17 @@ def _products(stored: Any) -> Calls:
     ints, lines = _zeros(1, np.int32), _zeros(1, np.int64)
     entries, words, ones = _zeros(3, np.uint8), _zeros(3, np.uint32), _zeros(3, np.int32)
     masks, levels = _zeros(4, np.int16), _zeros(4, np.uint32)
-    pulses = Pulses(entries, words, ones, masks, ones, levels, ints, ones, _zeros(4, np.int32), lines, ints)
+    plane_bytes = _zeros(1, np.int8)
+    pulses = Pulses(
+        entries, words, ones, masks, plane_bytes, ones, levels, ints, ones, _zeros(4, np.int32), lines, ints
+    )
     cells = StoredCells(0, _zeros(3, stored), _zeros(4, np.uint32), ints, 0, _ONE)
     lanes = _zeros(3, np.float32)
     converters = Converters(lanes, lanes, lanes, _zeros(3, np.float64), _ONE, _ONE, 0)
     noise = ReadNoise(False, _zeros(1, np.uint64), 0, 0, _ONE, _ONE, _ONE, lanes)
     out = _zeros(2, np.float64)
     return [
-        (planes.split_activations, (0, 0, _zeros(2, np.int32), lines, lines, entries, words, ones, masks)),
+        (planes.split_activations, (0, 0, _zeros(2, np.int32), lines, lines, entries, words, ones, masks, plane_bytes)),
         (sums.sum_channel, (0, 0, 0, cells, pulses, _storage(), ones)),
         (multiplying.multiply_channel, (0, 0, cells, pulses, converters, noise, _storage(), 0, out, lines)),
     ]

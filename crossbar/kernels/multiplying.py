@@ -7,10 +7,25 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from crossbar.kernels.arguments import COUNTS, LANES
-from crossbar.kernels.compiling import spliced
-from crossbar.kernels.reading import add_bow, allocate_noise, convert, draw_noise, fetch_masks, subtract_baseline
-from crossbar.kernels.sums import aligned_int32, allocate_sums, allocate_tables, join_planes, sum_group, sums_of_vector
+from crossbar.kernels.amx import configure_amx, release_amx, sum_one_block, sum_two_blocks
+from crossbar.kernels.arguments import BLOCK_PLANES, COUNTS, LANES, STEP_ROWS
+from crossbar.kernels.compiling import inlined, spliced
+from crossbar.kernels.lanes import convert_lanes
+from crossbar.kernels.reading import add_bow, allocate_noise, draw_noise, fetch_masks, subtract_baseline
+from crossbar.kernels.sums import (
+    PARTS,
+    aligned_int32,
+    allocate_sums,
+    allocate_tables,
+    join_planes,
+    sum_group,
+    sums_of_vector,
+    uses_amx,
+)
+
+_TILES = 32
+"""Tiles that AMX sums in one group of rows, before it goes on to the next: the planes of a group stay in L2, and so do
+the results of these tiles."""
 
 
 @njit(cache=True, nogil=True)
@@ -43,13 +58,20 @@ def multiply_channel(
     Reference:
         docs/array.md, eqs. (3) to (5).
     """
-    for tile in range(first, last):
-        _multiply_tile(tile, stored, pulses, converters, noise, storage, vector, out, saturated)
+    amx = pulses.bytes.size > 0
+    if amx:
+        configure_amx()
+    for chunk in range(first, last, _TILES if amx else 1):
+        end = min(chunk + _TILES, last) if amx else chunk + 1
+        _multiply_tiles(chunk, end, stored, pulses, converters, noise, storage, vector, out, saturated)
+    if amx:
+        release_amx()
 
 
 @spliced
-def _multiply_tile(
-    tile: int,
+def _multiply_tiles(
+    first: int,
+    last: int,
     stored: Any,
     pulses: Any,
     converters: Any,
@@ -60,48 +82,131 @@ def _multiply_tile(
     saturated: Any,
 ) -> None:
     conversions, width = pulses.weights.size, sums_of_vector(stored, pulses) * LANES
-    tables, sums = allocate_tables(stored, pulses), allocate_sums(stored, pulses)
-    joined, per_step = aligned_int32(conversions * LANES), np.empty(LANES, np.float32)
-    buffers = allocate_noise(conversions * pulses.words.shape[0])
+    tables, sums = allocate_tables(stored, pulses, storage), allocate_sums(stored, pulses)
+    per_step, bits = np.empty(LANES, np.float32), pulses.words.shape[1]
+    buffers = allocate_noise(conversions * pulses.words.shape[0], pulses, storage)
     total, outside, step = aligned_int32(LANES), aligned_int32(LANES), np.empty(LANES, np.float64)
     # Added to `out` at the end: rows of `out` are a page or more apart and map to the same few cache sets of L1.
-    results = np.zeros((pulses.words.shape[0], LANES))
-    multi_bit, bows = conversions * LANES != width, converters.bow.size > 0
+    results = np.zeros((last - first, pulses.words.shape[0], LANES))
+    bows, amx = converters.bow.size > 0, uses_amx(stored, pulses)
+    steps_before = 0
     for group in range(storage.starts.size - 1):
-        if noise.present and stored.route != COUNTS:
-            fetch_masks(tile, storage.starts[group], storage.starts[group + 1], stored.masks)
-        sum_group(tile, group, stored, pulses, storage, tables, sums)
-        gain, offset = converters.gain[tile, group], converters.offset[tile, group]
-        for lane in range(LANES):
-            per_step[lane] = gain[lane] * stored.units
-            step[lane] = converters.step[tile, group, lane] * converters.coefficient
-        if noise.attenuation.size > 0:
+        steps = (storage.starts[group + 1] - storage.starts[group] + STEP_ROWS - 1) // STEP_ROWS
+        for tile in range(first, last):
+            if noise.present and stored.route != COUNTS:
+                fetch_masks(tile, storage.starts[group], storage.starts[group + 1], stored.masks)
+            sum_group(tile, group, amx, stored, pulses, storage, tables, sums)
+            gain, offset = converters.gain[tile, group], converters.offset[tile, group]
             for lane in range(LANES):
-                per_step[lane] *= noise.attenuation[tile, group, lane]
-        if noise.present:
-            draw_noise(tile, group, vector, stored, pulses, noise, storage.starts, per_step, buffers)
-        elif bows:
-            for i in range(buffers.noise.size):
-                buffers.noise[i] = 0
-        for v in range(pulses.words.shape[0]):
-            vector_sums, at = sums, v * width
-            if multi_bit:
-                join_planes(sums, at, pulses.first_bits, joined)
-                vector_sums, at = joined, 0
-            noise_at = v * conversions * LANES if noise.present or bows else -1
+                per_step[lane] = gain[lane] * stored.units
+                step[lane] = converters.step[tile, group, lane] * converters.coefficient
+                outside[lane] = 0
+            if noise.attenuation.size > 0:
+                for lane in range(LANES):
+                    per_step[lane] *= noise.attenuation[tile, group, lane]
+            if noise.present:
+                draw_noise(tile, group, steps_before, vector, stored, pulses, noise, storage.starts, per_step, buffers)
+            elif bows:
+                for i in range(buffers.noise.size):
+                    buffers.noise[i] = 0
+            bow = converters.bow[tile, group] if bows else gain
+            _convert_group(
+                group, bits, width, bows, noise.present or bows, stored.baseline, amx, steps_before, steps,
+                converters.lowest, converters.highest, pulses.bytes, tables, sums, pulses.first_bits, gain, offset, bow,
+                buffers.noise, pulses.weights, pulses.digits, step, total, outside, results[tile - first],
+            )  # fmt: skip
+            for lane in range(LANES):
+                if storage.column_of[tile * LANES + lane] >= 0:  # padding lanes convert noise only
+                    saturated[tile] += outside[lane]
+        steps_before += steps
+    for v in range(pulses.words.shape[0]):
+        for tile in range(first, last):
+            for lane in range(LANES):
+                out[v, tile * LANES + lane] += results[tile - first, v, lane]
+
+
+@inlined
+def _convert_group(
+    group: int,
+    bits: int,
+    width: int,
+    bows: bool,
+    noisy: bool,
+    baseline: int,
+    amx: bool,
+    steps_before: int,
+    steps: int,
+    lowest: Any,
+    highest: Any,
+    planes: Any,
+    buffer: Any,
+    sums: Any,
+    first_bits: Any,
+    gain: Any,
+    offset: Any,
+    bow: Any,
+    noise: Any,
+    weights: Any,
+    digits: Any,
+    step: Any,
+    total: Any,
+    outside: Any,
+    results: Any,
+) -> None:
+    """Convert the sums of all vectors in one group of rows, with AMX as soon as their planes are summed.
+
+    It takes single arrays, and has the loop over the vectors inside, for the reason that `_draw_group` has.
+
+    Args:
+        group: index of the group of rows.
+        bits: bit planes of a vector.
+        width: sums of a vector, 16 columns for each plane or conversion.
+        bows: whether the ADCs have a bow.
+        noisy: whether `noise` is added.
+        baseline: see `StoredCells`.
+        amx: from `uses_amx`.
+        steps_before: steps of AMX in the groups before.
+        steps: steps of AMX in the group.
+        lowest: lowest code, float32.
+        highest: highest code, float32.
+        planes: `bytes` of `Pulses`.
+        buffer: from `allocate_tables`.
+        sums: from `allocate_sums`; updated.
+        first_bits: see `Pulses`.
+        gain: [16] float32.
+        offset: [16] float32.
+        bow: [16] float32.
+        noise: see `NoiseBuffers`; updated.
+        weights: see `Pulses`.
+        digits: see `Pulses`.
+        step: size of an ADC step times the channel's coefficient, [16] float64.
+        total: [16] int32; overwritten.
+        outside: [16] int32; updated.
+        results: [vectors, 16] float64; updated.
+    """
+    vectors, conversions = results.shape[0], weights.size
+    blocks = (vectors * bits + BLOCK_PLANES - 1) // BLOCK_PLANES
+    done, start = 0, steps_before * blocks
+    for block in range(0, blocks if amx else 1, 2):
+        ready = vectors
+        if amx:
+            place = (start + block * steps) * BLOCK_PLANES * STEP_ROWS
+            if block + 1 < blocks:
+                sum_two_blocks(sums, block * BLOCK_PLANES * LANES, buffer, PARTS, planes, place, steps)
+                ready = min(vectors, (block + 2) * BLOCK_PLANES // bits)
+            else:
+                sum_one_block(sums, block * BLOCK_PLANES * LANES, buffer, PARTS, planes, place, steps)
+        for v in range(done, ready):
+            at, noise_at = v * width, v * conversions * LANES if noisy else -1
+            if conversions * LANES != width:
+                join_planes(sums, at, first_bits)
             if bows:
-                add_bow(
-                    vector_sums, at, gain, offset, converters.bow[tile, group], converters.lowest, converters.highest,
-                    buffers.noise, noise_at, conversions * LANES,
-                )  # fmt: skip
-            convert(vector_sums, at, gain, offset, buffers.noise, noise_at, converters, pulses.weights, total, outside)
-            if stored.baseline != 0:
-                subtract_baseline(v, group, stored.baseline, gain, pulses, total)
+                add_bow(sums, at, gain, offset, bow, lowest, highest, noise, noise_at, conversions * LANES)
+            for lane in range(LANES):
+                total[lane] = 0
+            convert_lanes(sums, at, gain, offset, noise, noise_at, lowest, highest, weights, total, outside)
+            if baseline != 0:
+                subtract_baseline(v, group, baseline, gain, digits, weights, total)
             for lane in range(LANES):
                 results[v, lane] += step[lane] * total[lane]
-    for v in range(pulses.words.shape[0]):
-        for lane in range(LANES):
-            out[v, tile * LANES + lane] += results[v, lane]
-    for lane in range(LANES):
-        if storage.column_of[tile * LANES + lane] >= 0:  # padding lanes convert noise only
-            saturated[tile] += outside[lane]
+        done = ready

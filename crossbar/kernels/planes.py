@@ -1,4 +1,4 @@
-"""Activations split into bit planes, in the three formats that the summation kernels read."""
+"""Activations split into bit planes, in the formats that the summation kernels read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from crossbar.kernels.arguments import MASKED_PLANES, WORD
+from crossbar.kernels.arguments import BLOCK_PLANES, MASKED_PLANES, STEP_ROWS, WORD
 from crossbar.kernels.compiling import inlined
 
 
@@ -22,8 +22,9 @@ def _bits_in(word: Any) -> Any:
 
 @njit(cache=True, nogil=True)
 def split_activations(
-    first: int, last: int, x: Any, row_of: Any, starts: Any, entries: Any, words: Any, ones: Any, row_masks: Any
-) -> None:
+    first: int, last: int, x: Any, row_of: Any, starts: Any, entries: Any, words: Any, ones: Any, row_masks: Any,
+    plane_bytes: Any,
+) -> None:  # fmt: skip
     """Split vectors of activations into bit planes, the least significant first.
 
     Args:
@@ -36,11 +37,14 @@ def split_activations(
         words: see `Pulses`, [vectors, bits, rows / 32] uint32; overwritten.
         ones: see `Pulses`, [vectors, bits, groups] int32; overwritten.
         row_masks: see `Pulses`, [vectors, rows / 2, 8, 2] int16, overwritten; empty if no masks are needed.
+        plane_bytes: `bytes` of `Pulses`, int8, zeros; overwritten, and empty if AMX is not used.
     """
     for v in range(first, last):
         _split_vector(x[v], row_of, starts, entries[v], words[v], ones[v])
         if row_masks.size > 0:
             _mask_rows(x[v], row_of, row_masks[v])
+        if plane_bytes.size > 0:
+            _spread_bits(v, words.shape[0] * words.shape[1], words.shape[1], x[v], row_of, starts, plane_bytes)
 
 
 @njit(cache=True)
@@ -73,3 +77,56 @@ def _mask_rows(x: Any, row_of: Any, row_masks: Any) -> None:
         value = x[row] if row >= 0 else np.int32(0)
         for plane in range(MASKED_PLANES):
             row_masks[place // 2, plane, place % 2] = -((value >> np.int32(plane)) & np.int32(1))
+
+
+@njit(cache=True)
+def count_steps(starts: Any, group: int) -> int:
+    """Count the steps of AMX in the groups of rows before a group.
+
+    Args:
+        starts: see `StorageLayout`, [groups + 1] int64.
+        group: Index of the group.
+
+    Returns:
+        Number of steps of up to 64 rows; no step has rows of two groups.
+    """
+    steps = 0
+    for before in range(group):
+        steps += (starts[before + 1] - starts[before] + STEP_ROWS - 1) // STEP_ROWS
+    return steps
+
+
+@njit(cache=True)
+def most_steps(starts: Any) -> int:
+    """Return the steps of AMX in the largest group of rows.
+
+    Args:
+        starts: see `StorageLayout`, [groups + 1] int64.
+
+    Returns:
+        Number of steps of up to 64 rows.
+    """
+    rows = 0
+    for group in range(starts.size - 1):
+        rows = max(rows, starts[group + 1] - starts[group])
+    return (rows + STEP_ROWS - 1) // STEP_ROWS
+
+
+@njit(cache=True)
+def _spread_bits(v: int, planes: int, bits: int, x: Any, row_of: Any, starts: Any, out: Any) -> None:
+    blocks, values, start = (planes + BLOCK_PLANES - 1) // BLOCK_PLANES, np.zeros(STEP_ROWS, np.int32), 0
+    for group in range(starts.size - 1):
+        rows = starts[group + 1] - starts[group]
+        steps = (rows + STEP_ROWS - 1) // STEP_ROWS
+        for step in range(steps):
+            for k in range(STEP_ROWS):
+                place = step * STEP_ROWS + k
+                row = row_of[starts[group] + place] if place < rows else -1
+                values[k] = x[row] if row >= 0 else 0
+            for bit in range(bits):
+                plane = v * bits + bit
+                block = start + plane // BLOCK_PLANES * steps + step
+                at = (block * BLOCK_PLANES + plane % BLOCK_PLANES) * STEP_ROWS
+                for k in range(STEP_ROWS):
+                    out[at + k] = np.int8((values[k] >> np.int32(bit)) & np.int32(1))
+        start += steps * blocks

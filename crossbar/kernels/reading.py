@@ -8,14 +8,18 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from crossbar.kernels.arguments import LANES, WORD
+from crossbar.kernels.amx import COUNTED_BLOCKS, count_four_blocks, count_one_block, split_masks
+from crossbar.kernels.arguments import BLOCK_PLANES, LANES, STEP_ROWS, WORD
 from crossbar.kernels.compiling import inlined, spliced
-from crossbar.kernels.lanes import convert_lanes, prefetch
+from crossbar.kernels.lanes import prefetch
+from crossbar.kernels.planes import most_steps
 from crossbar.kernels.random_lanes import draw_normals, scale_noise
 from crossbar.kernels.sums import add_counts, aligned_int32
 
 _AT_ONCE = 4
 """Normal numbers that one counter of the generator yields per column."""
+_AMX_COUNTS = 32
+"""Fewest planes for which writing the cells in LRS as bytes for AMX pays off."""
 
 
 class NoiseBuffers(NamedTuple):
@@ -23,27 +27,34 @@ class NoiseBuffers(NamedTuple):
 
     Attributes:
         noise: [vectors x conversions x 16, and space for 3 conversions more] float32, ADC steps.
-        counts: cells in LRS times squared levels, [vectors x conversions x 16] int32.
+        counts: cells in LRS times squared levels, [vectors x conversions, rounded up to 16, x 16] int32.
         factors: [2] int32.
+        bytes: cells in LRS as AMX reads them, [steps of a group, 16, 16] int32; empty if AMX is not used.
     """
 
     noise: NDArray[np.float32]
     counts: NDArray[np.int32]
     factors: NDArray[np.int32]
+    bytes: NDArray[np.int32]
 
 
 @njit(cache=True)
-def allocate_noise(conversions: int) -> Any:
+def allocate_noise(conversions: int, pulses: Any, storage: Any) -> Any:
     """Allocate `NoiseBuffers` of zeros for a number of conversions.
 
     Args:
         conversions: Number of ADC conversions per column and group of rows, for all vectors.
+        pulses: The `Pulses` of the vectors.
+        storage: The matrix's `StorageLayout`.
 
     Returns:
         Buffers with the shapes that `NoiseBuffers` states.
     """
     noise = aligned_int32((conversions + _AT_ONCE - 1) * LANES).view(np.float32)
-    return NoiseBuffers(noise, aligned_int32(conversions * LANES), aligned_int32(2))
+    padded = (conversions + BLOCK_PLANES - 1) // BLOCK_PLANES * BLOCK_PLANES
+    steps = most_steps(storage.starts) if pulses.bytes.size > 0 else 0
+    cells = aligned_int32(steps * STEP_ROWS // 4 * LANES)
+    return NoiseBuffers(noise, aligned_int32(padded * LANES), aligned_int32(2), cells)
 
 
 @njit(cache=True)
@@ -63,8 +74,9 @@ def fetch_masks(tile: int, first: int, last: int, masks: Any) -> None:
 
 @spliced
 def draw_noise(
-    tile: int, group: int, vector: int, stored: Any, pulses: Any, noise: Any, starts: Any, per_step: Any, buffers: Any
-) -> None:
+    tile: int, group: int, steps_before: int, vector: int, stored: Any, pulses: Any, noise: Any, starts: Any,
+    per_step: Any, buffers: Any,
+) -> None:  # fmt: skip
     """Draw the noise of all conversions of all vectors in one group of rows, in ADC steps.
 
     A number depends on (vector, group, channel, conversion, column). The read noise of a sum of cells is normal with
@@ -73,6 +85,7 @@ def draw_noise(
     Args:
         tile: index of the tile.
         group: index of the group of rows.
+        steps_before: steps of AMX in the groups before.
         vector: number of the first vector of `pulses`.
         stored: the channel's `StoredCells`.
         pulses: the `Pulses` of the vectors.
@@ -84,9 +97,16 @@ def draw_noise(
     Reference:
         docs/array.md, eqs. (8), (11) and (17).
     """
-    for i in range(buffers.counts.size):
-        buffers.counts[i] = 0
-    if noise.lrs_variance != 0:
+    by_amx = pulses.bytes.size > 0 and pulses.level_words.shape[2] == 1 and buffers.counts.size >= _AMX_COUNTS * LANES
+    if by_amx and noise.lrs_variance != 0:
+        _count_by_amx(
+            tile, steps_before, starts[group], starts[group + 1], stored.masks, pulses.bytes,
+            buffers.bytes, buffers.counts,
+        )  # fmt: skip
+    else:
+        for i in range(buffers.counts.size):
+            buffers.counts[i] = 0
+    if noise.lrs_variance != 0 and not by_amx:
         _count_in_lrs(
             tile, starts[group], starts[group + 1], stored.masks, pulses.level_words, pulses.squares, buffers.counts,
             buffers.factors,
@@ -138,9 +158,38 @@ def _draw_group(
         for four in range((conversions + _AT_ONCE - 1) // _AT_ONCE):
             at = first + four * _AT_ONCE * LANES
             draw_normals(out, at, tile * LANES, position + four, number, number >> 32, key)
-        for conversion in range(conversions):
-            common = np.float32(squared_rows[v, group, conversion]) * hrs_variance
-            scale_noise(out, counts, first + conversion * LANES, common, lrs_variance, per_step, adc_variance)
+            # Scaled at once: the processor takes their roots while it draws the next numbers.
+            for conversion in range(four * _AT_ONCE, min((four + 1) * _AT_ONCE, conversions)):
+                common = np.float32(squared_rows[v, group, conversion]) * hrs_variance
+                scale_noise(out, counts, first + conversion * LANES, common, lrs_variance, per_step, adc_variance)
+
+
+@spliced
+def _count_by_amx(
+    tile: int, steps_before: int, first: int, last: int, masks: Any, planes: Any, cells: Any, counts: Any
+) -> None:
+    """Count the cells in LRS on the driven rows of a group for all vectors, for drivers with one level.
+
+    Args:
+        tile: index of the tile.
+        steps_before: steps of AMX in the groups before.
+        first: first storage row of the group.
+        last: end of the group's storage rows (exclusive).
+        masks: see `StoredCells`.
+        planes: `bytes` of `Pulses`.
+        cells: `bytes` of `NoiseBuffers`; overwritten.
+        counts: see `NoiseBuffers`; overwritten.
+    """
+    minus = masks.shape[1] * masks.shape[2] * LANES if masks.shape[0] > 1 else 0
+    split_masks(cells, masks, (tile * masks.shape[2] + first // WORD) * LANES, minus, (last - first) // WORD)
+    steps, blocks = (last - first + STEP_ROWS - 1) // STEP_ROWS, counts.size // (BLOCK_PLANES * LANES)
+    fours = blocks // COUNTED_BLOCKS * COUNTED_BLOCKS
+    for block in range(0, fours, COUNTED_BLOCKS):
+        place = (steps_before * blocks + block * steps) * BLOCK_PLANES * STEP_ROWS
+        count_four_blocks(counts, block * BLOCK_PLANES * LANES, cells, planes, place, steps)
+    for block in range(fours, blocks):
+        place = (steps_before * blocks + block * steps) * BLOCK_PLANES * STEP_ROWS
+        count_one_block(counts, block * BLOCK_PLANES * LANES, cells, planes, place, steps)
 
 
 @spliced
@@ -206,44 +255,7 @@ def add_bow(
 
 
 @spliced
-def convert(
-    sums: Any,
-    at: int,
-    gain: Any,
-    offset: Any,
-    noise: Any,
-    noise_at: int,
-    converters: Any,
-    weights: Any,
-    total: Any,
-    outside: Any,
-) -> None:
-    """Convert the sums of a vector and add up the codes, weighted by their conversions.
-
-    Args:
-        sums: int32 array, stored units.
-        at: index of the vector's first sum.
-        gain: see `Converters`, [16] float32.
-        offset: see `Converters`, [16] float32.
-        noise: float32 array, ADC steps.
-        noise_at: index of the vector's first number in `noise`; negative means that no noise is added.
-        converters: the channel's `Converters`.
-        weights: see `Pulses`, [conversions] int32.
-        total: weighted sums of codes, [16] int32; overwritten.
-        outside: clipped conversions, [16] int32; updated.
-
-    Reference:
-        docs/array.md, eqs. (4) and (5).
-    """
-    for lane in range(LANES):
-        total[lane] = 0
-    convert_lanes(
-        sums, at, gain, offset, noise, noise_at, converters.lowest, converters.highest, weights, total, outside
-    )
-
-
-@spliced
-def subtract_baseline(v: int, group: int, baseline: int, gain: Any, pulses: Any, total: Any) -> None:
+def subtract_baseline(v: int, group: int, baseline: int, gain: Any, digits: Any, weights: Any, total: Any) -> None:
     """Subtract the contribution of cells that store 0 on driven rows from the codes of a vector, as whole codes.
 
     Args:
@@ -251,11 +263,12 @@ def subtract_baseline(v: int, group: int, baseline: int, gain: Any, pulses: Any,
         group: index of the group of rows.
         baseline: see `StoredCells`.
         gain: see `Converters`, [16] float32.
-        pulses: the `Pulses` of the vectors.
+        digits: see `Pulses`.
+        weights: see `Pulses`.
         total: [16] int32; updated.
     """
-    for conversion in range(pulses.weights.size):
-        share = np.float32(pulses.digits[v, conversion, group] * baseline)
+    for conversion in range(weights.size):
+        share = np.float32(digits[v, conversion, group] * baseline)
         for lane in range(LANES):
             code = np.floor(share * gain[lane] + np.float32(0.5))
-            total[lane] -= np.int32(code) * pulses.weights[conversion]
+            total[lane] -= np.int32(code) * weights[conversion]

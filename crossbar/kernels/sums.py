@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from crossbar.kernels.arguments import COUNTS, LANES, LEVELS, MASKED_PLANES, TABLES, WORD
+from crossbar.kernels.amx import configure_amx, release_amx, split_cells, sum_one_block, sum_two_blocks
+from crossbar.kernels.arguments import BLOCK_PLANES, COUNTS, LANES, LEVELS, MASKED_PLANES, STEP_ROWS, TABLES, WORD
 from crossbar.kernels.compiling import inlined, spliced
 from crossbar.kernels.lanes import (
     ENTRIES,
@@ -26,10 +27,15 @@ from crossbar.kernels.lanes import (
     prefetch,
 )
 from crossbar.kernels.masked_sums import add_masked
+from crossbar.kernels.planes import count_steps, most_steps
 
 PHASE = 128
 """Rows whose tables are in use together: 32 tables of 1 KiB leave space for the indices in an L1 cache of 48 KiB."""
 TABLE = ENTRIES * LANES
+_STEP = 2 * STEP_ROWS // 4 * LANES
+"""Elements of the bytes of the cells per step of AMX, four cells each: high and low bytes."""
+PARTS = 4 * BLOCK_PLANES * LANES
+"""Elements of four registers of sums of AMX."""
 _LINE = 64
 _FETCHES = 8
 
@@ -74,31 +80,52 @@ def allocate_sums(stored: Any, pulses: Any) -> Any:
     Returns:
         Zeros, int32.
     """
-    return aligned_int32((pulses.words.shape[0] * sums_of_vector(stored, pulses) + MASKED_PLANES) * LANES)
+    planes = pulses.words.shape[0] * sums_of_vector(stored, pulses)
+    return aligned_int32((planes + (BLOCK_PLANES if uses_amx(stored, pulses) else MASKED_PLANES)) * LANES)
 
 
 @njit(cache=True)
-def allocate_tables(stored: Any, pulses: Any) -> Any:
-    """Allocate the tables of one phase.
+def uses_amx(stored: Any, pulses: Any) -> bool:
+    """Return whether the cells are summed by AMX.
 
     Args:
         stored: a channel's `StoredCells`.
         pulses: the `Pulses` of the vectors.
 
     Returns:
+        False for cells of 32 bits, and if the pulses have no bytes for AMX.
+    """
+    return stored.route == TABLES and stored.cells.itemsize == 2 and pulses.bytes.size > 0
+
+
+@njit(cache=True)
+def allocate_tables(stored: Any, pulses: Any, storage: Any) -> Any:
+    """Allocate the tables of one phase, or the bytes of the cells and the registers of AMX.
+
+    Args:
+        stored: a channel's `StoredCells`.
+        pulses: the `Pulses` of the vectors.
+        storage: the matrix's `StorageLayout`.
+
+    Returns:
         Zeros, int32; empty if no tables are used.
     """
+    if uses_amx(stored, pulses):
+        return aligned_int32(PARTS + most_steps(storage.starts) * _STEP)
     tabled = stored.route == TABLES and pulses.row_masks.size == 0
     return aligned_int32(PHASE // 4 * TABLE if tabled else 0)
 
 
 @spliced
-def sum_group(tile: int, group: int, stored: Any, pulses: Any, storage: Any, tables: Any, sums: Any) -> None:
+def sum_group(tile: int, group: int, amx: bool, stored: Any, pulses: Any, storage: Any, tables: Any, sums: Any) -> None:
     """Sum one group of rows in one tile for all vectors, before conversion, in stored units.
+
+    For AMX, this only splits the cells into bytes; `sum_planes` sums them.
 
     Args:
         tile: index of the tile.
         group: index of the group of rows.
+        amx: from `uses_amx`; a call of it here would pass, and count the references of, every array of the bundles.
         stored: a channel's `StoredCells`.
         pulses: the `Pulses` of the vectors.
         storage: the matrix's `StorageLayout`.
@@ -113,6 +140,10 @@ def sum_group(tile: int, group: int, stored: Any, pulses: Any, storage: Any, tab
         _sum_counts(tile, group, first, last, stored, pulses, sums)
     elif stored.route == LEVELS:
         _sum_levels(tile, first, last, stored.cells, pulses.drive, storage.array_of_tile[tile], sums)
+    elif amx:
+        # Rows of the last step beyond the group keep bytes of other cells; no plane drives them.
+        rows = stored.cells.shape[1]
+        split_cells(tables, PARTS, stored.cells, (tile * rows + first) * LANES, last - first, rows * LANES)
     elif pulses.row_masks.size > 0:
         _sum_masked(tile, first, last, stored.cells, pulses, sums)
     else:
@@ -135,6 +166,28 @@ def _sum_tables(tile: int, first: int, last: int, cells: Any, pulses: Any, table
                 part = PHASE * LANES // _FETCHES
                 prefetch(cells, ahead + plane * part, ahead + (plane + 1) * part)
             add_entries(sums, plane * LANES, tables, pulses.entries, plane * quads + start // 4, rows // 4)
+
+
+@inlined
+def sum_planes(vectors: int, bits: int, steps_before: int, steps: int, planes: Any, buffer: Any, sums: Any) -> None:
+    """Sum all planes of a group of rows by AMX, after `sum_group`.
+
+    Args:
+        vectors: number of vectors.
+        bits: planes of a vector.
+        steps_before: steps of AMX in the groups of rows before.
+        steps: steps of AMX in the group.
+        planes: `bytes` of `Pulses`.
+        buffer: from `allocate_tables`, with the bytes of the cells.
+        sums: from `allocate_sums`; overwritten.
+    """
+    blocks = (vectors * bits + BLOCK_PLANES - 1) // BLOCK_PLANES
+    for block in range(0, blocks, 2):
+        place = (steps_before * blocks + block * steps) * BLOCK_PLANES * STEP_ROWS
+        if block + 1 < blocks:
+            sum_two_blocks(sums, block * BLOCK_PLANES * LANES, buffer, PARTS, planes, place, steps)
+        else:
+            sum_one_block(sums, block * BLOCK_PLANES * LANES, buffer, PARTS, planes, place, steps)
 
 
 @spliced
@@ -236,14 +289,15 @@ def _sum_levels(tile: int, first: int, last: int, cells: Any, drive: Any, array:
 
 
 @njit(cache=True)
-def join_planes(sums: Any, at: int, first_bits: Any, joined: Any) -> None:
-    """Combine the sums of bit planes into sums of conversions whose drivers apply several bits together.
+def join_planes(sums: Any, at: int, first_bits: Any) -> None:
+    """Combine the sums of bit planes into sums of conversions whose drivers apply several bits together, in place.
+
+    A conversion has no planes before its own place, so no sum is overwritten before it is read.
 
     Args:
-        sums: int32, stored units.
+        sums: int32, stored units; the sums of the conversions are written from `at` on.
         at: index of the vector's first sum.
         first_bits: see `Pulses`.
-        joined: [16 conversions] int32; overwritten.
     """
     for conversion in range(first_bits.size - 1):
         first = first_bits[conversion]
@@ -251,7 +305,7 @@ def join_planes(sums: Any, at: int, first_bits: Any, joined: Any) -> None:
             value = sums[at + first * LANES + lane]
             for bit in range(1, first_bits[conversion + 1] - first):
                 value += sums[at + (first + bit) * LANES + lane] << np.int32(bit)
-            joined[conversion * LANES + lane] = value
+            sums[at + conversion * LANES + lane] = value
 
 
 @njit(cache=True, nogil=True)
@@ -267,22 +321,27 @@ def sum_channel(first: int, last: int, group: int, stored: Any, pulses: Any, sto
         storage: the matrix's `StorageLayout`.
         out: [vectors, conversions, columns of storage] int32, stored units; overwritten.
     """
+    if uses_amx(stored, pulses):
+        configure_amx()
     for tile in range(first, last):
         _sum_tile(tile, group, stored, pulses, storage, out)
+    if uses_amx(stored, pulses):
+        release_amx()
 
 
 @spliced
 def _sum_tile(tile: int, group: int, stored: Any, pulses: Any, storage: Any, out: Any) -> None:
     sums, conversions = allocate_sums(stored, pulses), pulses.weights.size
     width = sums_of_vector(stored, pulses) * LANES
-    sum_group(tile, group, stored, pulses, storage, allocate_tables(stored, pulses), sums)
-    joined = np.empty(conversions * LANES, np.int32)
+    tables, amx = allocate_tables(stored, pulses, storage), uses_amx(stored, pulses)
+    steps = (storage.starts[group + 1] - storage.starts[group] + STEP_ROWS - 1) // STEP_ROWS
+    sum_group(tile, group, amx, stored, pulses, storage, tables, sums)
+    if amx:
+        before, (vectors, bits) = count_steps(storage.starts, group), pulses.words.shape[:2]
+        sum_planes(vectors, bits, before, steps, pulses.bytes, tables, sums)
     for v in range(pulses.words.shape[0]):
-        if stored.route == LEVELS:
-            for i in range(width):  # a slice that is assigned takes seconds to compile, for its error message
-                joined[i] = sums[v * width + i]
-        else:
-            join_planes(sums, v * width, pulses.first_bits, joined)
+        if stored.route != LEVELS:
+            join_planes(sums, v * width, pulses.first_bits)
         for conversion in range(conversions):
             for lane in range(LANES):
-                out[v, conversion, tile * LANES + lane] = joined[conversion * LANES + lane]
+                out[v, conversion, tile * LANES + lane] = sums[v * width + conversion * LANES + lane]

@@ -77,6 +77,7 @@ _MULTIPLY = (
     "tests/crossbar/test_programmed_matrix_exact.py",
     "tests/crossbar/test_programmed_matrix_conversions.py",
     "tests/crossbar/test_programmed_matrix_routes.py",
+    "tests/crossbar/test_programmed_matrix_sums.py",
     "tests/crossbar/test_programmed_matrix_oracle.py",
     "tests/crossbar/test_converters_noise.py",
 )
@@ -129,6 +130,7 @@ AREAS: Mapping[str, Area] = {
             Module("crossbar/kernels/multiplying.py", _MULTIPLY, compiled=True),
             Module("crossbar/kernels/planes.py", _MULTIPLY, compiled=True),
             Module("crossbar/kernels/reading.py", _MULTIPLY, compiled=True),
+            Module("crossbar/kernels/summation.py", ("tests/crossbar/kernels/test_summation.py",)),
             Module("crossbar/kernels/sums.py", _MULTIPLY, compiled=True),
         ),
         count=60,
