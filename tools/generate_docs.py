@@ -31,6 +31,8 @@ from tools.docs_generator import (
     energy_evidence,
     hardsea_page,
     in_memory_page,
+    kv_front,
+    kv_front_page,
     kv_quality_page,
     kv_tiers_page,
     macros_page,
@@ -51,6 +53,7 @@ from tools.docs_generator import (
 from tools.docs_generator.facts import DOCS, ROOT
 
 PICTURE = DOCS / "images" / "decode.svg"
+KV_PICTURE = DOCS / "images" / "kv-front.svg"
 DATA_FLOW = DOCS / "images" / "data-flow.svg"
 SCHEMA = DOCS / "reference" / "config.schema.json"
 
@@ -90,7 +93,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/macros.md": macros_page.SECTIONS,
     "docs/kv-tiers.md": kv_tiers_page.SECTIONS,
     "docs/memory.md": memory_page.SECTIONS,
-    "docs/memory-wall.md": wall_page.SECTIONS,
+    "docs/memory-wall.md": {**wall_page.SECTIONS, **kv_front_page.SECTIONS},
     "docs/ranges.md": ranges_page.SECTIONS,
     "docs/baselines.md": {
         **device_page.SECTIONS,
@@ -176,6 +179,21 @@ def stale_picture(check: bool) -> list[str]:
     return [str(PICTURE.relative_to(ROOT))]
 
 
+def stale_kv_picture(check: bool) -> list[str]:
+    """Do the same for the picture of caches, whose digest follows the image."""
+    data = kv_front.picture_data()
+    digest = f"<!-- data {hashlib.sha256(json.dumps(data).encode()).hexdigest()[:16]} -->\n"
+    if KV_PICTURE.is_file() and KV_PICTURE.read_text(encoding="utf-8").endswith(digest):
+        return []
+    if not check:
+        from pimsim.present.plots import rendered
+        from tools.docs_generator.kv_front_picture import figure
+
+        drawn = rendered(lambda: figure(data), ["svg"])["svg"].decode()
+        KV_PICTURE.write_text(drawn.rstrip("\n") + "\n" + digest, encoding="utf-8")
+    return [str(KV_PICTURE.relative_to(ROOT))]
+
+
 def stale_data_flow(check: bool) -> list[str]:
     """Do the same for the data-flow picture."""
     new = data_flow.svg()
@@ -203,7 +221,8 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="leave out the parts that take longest")
     options = parser.parse_args()
     check = options.check
-    stale = [*stale_pages(check, options.quick), *stale_picture(check), *stale_data_flow(check), *stale_schema(check)]
+    stale = [*stale_pages(check, options.quick), *stale_picture(check), *stale_kv_picture(check)]
+    stale += [*stale_data_flow(check), *stale_schema(check)]
     for name in stale:
         sys.stdout.write(f"{name} {'is not current: run python -m tools.generate_docs' if check else 'written'}\n")
     return 1 if check and stale else 0

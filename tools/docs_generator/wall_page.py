@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from tools.docs_generator import wall_sizes, wall_systems, wall_times
+from crossbar.intervals import Interval
+from pimsim.studies.accuracy.paired_ratio import cost_text, costs_less
+from tools.docs_generator import kv_front, wall_sizes, wall_systems, wall_times
 from tools.docs_generator.facts import table
 from tools.docs_generator.wall_runs import (
     CONTEXT,
@@ -83,13 +85,24 @@ def half_the_tokens() -> Verdict:
     held = [wall_sizes.with_policy("pim-llm", index)[0] for index in range(len(wall_sizes.HALF))]
     gains = {name: _gain(wall_sizes.with_policy, name, 0, 1) for name in MACHINES}
     worst = max(wall_sizes.perplexity_change(name) for name in wall_sizes.QUALITY)
+    costs = ", ".join(f"{line} {cost_text(each)}" for line, each in half_of_smollm2().items())
     text = (
         f"half of {LONG:,} tokens leaves {held[1] / held[0]:.1%} of the bytes, {held[3] / held[0]:.1%} with the sums "
-        f"of heavy hitters; a token: {_list(gains)}; `kjv-bitnet` at most {worst:+.2%} perplexity"
+        f"of heavy hitters; a token: {_list(gains)}; `kjv-bitnet` at most {worst:+.2%} perplexity; "
+        f"[SmolLM2-135M](#a-real-model-smollm2-135m), half of {kv_front.TOKENS:,} tokens: {costs}"
     )
     halved = judged(each / held[0] < 0.51 for each in held[1:])
-    verdict = f"bytes: {halved}; time: {judged(_faster(gains))}; quality of an LLM not computed"
+    close = judged(costs_less(each, SAME) is True for each in half_of_smollm2().values())
+    verdict = f"bytes: {halved}; time: {judged(_faster(gains))}; perplexity of the LLM, less than {SAME:.0%}: {close}"
     return "[pruning (FastGen) saves 50 %](#dropped-tokens)", text, verdict
+
+
+def half_of_smollm2() -> Mapping[str, Interval]:
+    """Return the ratios of perplexities of SmolLM2-135M with half of its tokens and with all of them, by policy."""
+    full: kv_front.Key = ("bits", "per token", "8")
+    half = str(kv_front.TOKENS // 2)
+    policies = ("sinks and newest tokens", "heavy hitters", "random tokens")
+    return {line: kv_front.ratio(("budget", line, half), full) for line in policies}
 
 
 def stored_cache() -> Verdict:
