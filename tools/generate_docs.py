@@ -42,6 +42,7 @@ from tools.docs_generator import (
     paper_pages,
     picture_data,
     ranges_page,
+    repaired_page,
     serving_page,
     splitting_page,
     study_page,
@@ -95,6 +96,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/memory.md": memory_page.SECTIONS,
     "docs/memory-wall.md": {**wall_page.SECTIONS, **kv_front_page.SECTIONS},
     "docs/ranges.md": ranges_page.SECTIONS,
+    "docs/repaired.md": repaired_page.SECTIONS,
     "docs/baselines.md": {
         **device_page.SECTIONS,
         **transpim_page.SECTIONS,

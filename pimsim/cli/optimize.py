@@ -72,6 +72,8 @@ def optimize(
 
     require_optional("pandas", "optimize", "pimsim optimize")
     search = load_search(file)
+    if workers is not None and workers > 1 and search.batch == 1 and len(search.stages) == 1:
+        refuse("--workers has no effect with batch: 1, which suggests one point at a time; write batch: N in the file")
     if trials is not None:
         search = replace(search, trials=trials)
     target = out or Path(f"{search.space.name}.h5")
@@ -108,7 +110,7 @@ def _print_json(search: Search, results: SweepResults, status: Status, target: P
         "name": search.space.name,
         "file": str(target),
         "trials": status.trials,
-        "points": len(results),
+        "points": status.points,
         "failed": results.failed,
         "suggested_again": status.repeated,
         "not_allowed": status.not_allowed,

@@ -70,3 +70,39 @@ def test_what_is_wrong_is_said_in_a_line(tmp_path: Path) -> None:
     assert_refused(pimsim("optimize", tmp_path / "none.yaml"), 3)
     spec.write_text(yaml.safe_dump(SPACE), encoding="utf-8")
     assert_refused(pimsim("optimize", spec), 3)
+
+
+LIMITED = {**SEARCH, "trials": 12, "batch": 4, "constraints": ["area_m2 <= 4e-4"]}
+
+
+def test_the_command_says_how_many_points_violate_a_constraint_on_a_metric(tmp_path: Path) -> None:
+    spec, out = tmp_path / "small.yaml", tmp_path / "small.h5"
+    spec.write_text(yaml.safe_dump(LIMITED), encoding="utf-8")
+    printed = pimsim("optimize", spec, "--out", out, "--workers", "1").ok
+    found = json.loads(pimsim("optimize", spec, "--out", out, "--resume", "--json").ok)
+    assert f"full evaluation: {found['points']} points, {found['infeasible']} violate area_m2 <= 4e-4" in printed
+    assert found["infeasible"] > 0
+    assert found["stages"][0]["infeasible"] == found["infeasible"]
+    assert all(point["area_m2"] <= 4e-4 for point in found["front"])
+    assert found["nearest"] == []
+
+
+def test_without_an_allowed_point_the_nearest_one_is_shown(tmp_path: Path) -> None:
+    spec, out = tmp_path / "small.yaml", tmp_path / "small.h5"
+    spec.write_text(yaml.safe_dump({**LIMITED, "constraints": ["area_m2 <= 1e-6"]}), encoding="utf-8")
+    printed = pimsim("optimize", spec, "--out", out, "--workers", "1").ok
+    assert "empty, because no point satisfies the constraints" in printed
+    found = json.loads(pimsim("optimize", spec, "--out", out, "--resume", "--json").ok)
+    assert found["front"] == []
+    assert len(found["nearest"]) == 1
+
+
+def test_workers_without_a_batch_are_refused(tmp_path: Path) -> None:
+    spec = tmp_path / "small.yaml"
+    spec.write_text(yaml.safe_dump(SEARCH), encoding="utf-8")
+    refused = pimsim("optimize", spec, "--workers", "2")
+    assert_refused(refused, code=2)
+    assert "--workers has no effect with batch: 1" in refused.err
+    refused = pimsim("optimize", spec, "--workers", "2", "--scheduler", "tcp://127.0.0.1:1")
+    assert_refused(refused, code=2)
+    assert "has workers of its own" in refused.err
