@@ -24,6 +24,8 @@ class Activity:
         adc_energy_j: energy of the conversions, joules.
         squared_drive: sum over pulses and rows, of slices and arrays from left to right, of the squared level relative
             to the highest level; equal to `rows_active` for levels of one bit.
+        codes: number of conversions by code, from the lowest code; empty if the energy of a conversion does not depend
+            on its code (`adc.code_energy: none`).
     """
 
     vectors: int
@@ -34,6 +36,7 @@ class Activity:
     dac_energy_j: float
     adc_energy_j: float
     squared_drive: float
+    codes: tuple[int, ...] = ()
 
     def __add__(self, other: Activity) -> Activity:
         """Return the sum of both activities, field by field.
@@ -41,7 +44,9 @@ class Activity:
         Returns:
             The sum.
         """
-        return Activity(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
+        names = (name for name in self.__dataclass_fields__ if name != "codes")
+        codes = tuple(map(sum, zip(self.codes, other.codes, strict=True)))
+        return Activity(**{name: getattr(self, name) + getattr(other, name) for name in names}, codes=codes)
 
 
 @dataclass(frozen=True)

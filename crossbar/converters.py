@@ -30,10 +30,12 @@ class CodeRange:
     Attributes:
         lowest: lowest code.
         highest: highest code.
+        turned: whether they are codes of a current of the other sign, so that 0 is its smallest code.
     """
 
     lowest: int
     highest: int
+    turned: bool = False
 
     @property
     def largest(self) -> int:
@@ -58,7 +60,7 @@ def code_range(adc: AdcParams, channel: Channel) -> CodeRange:
     negative = (
         channel.subtracts == "reference" and channel.coefficient < 0
     )  # cells storing 1 conduct less than the reference
-    return CodeRange(-(2**adc.bits - 1), 0) if negative else CodeRange(0, 2**adc.bits - 1)
+    return CodeRange(-(2**adc.bits - 1), 0, turned=True) if negative else CodeRange(0, 2**adc.bits - 1)
 
 
 def full_scale(params: CrossbarParams, channel: Channel) -> float:

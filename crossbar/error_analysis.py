@@ -254,11 +254,11 @@ class _Study:
         """
         moments, saturated, conversions = Moments.zero(self.weights.shape[1]), 0, 0
         for first, vectors in self._chunks():
-            observed = chip.observe(vectors, first_vector=first, threads=self.threads)
-            moments = moments + Moments.of(observed.result, observed.exact)
-            histogram.add(observed.result.astype(np.float64) - observed.exact)
-            saturated += observed.saturated
-            conversions += observed.activity.conversions
+            found, exact = chip.convert(vectors, first_vector=first, threads=self.threads), chip.exact(vectors)
+            moments = moments + Moments.of(found.result, exact)
+            histogram.add(found.result.astype(np.float64) - exact)
+            saturated += found.saturated
+            conversions += found.conversions
         self._report_progress()
         return moments, saturated / conversions
 

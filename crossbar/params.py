@@ -7,6 +7,7 @@ values are in ``configs/defaults.yaml`` with their sources.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -16,6 +17,7 @@ from crossbar.circuit_params import DacParams as DacParams
 from crossbar.circuit_params import DriverParams, LineParams, SensingParams
 from crossbar.circuit_params import WireParams as WireParams
 from crossbar.correction_params import CorrectionParams as CorrectionParams
+from crossbar.code_dependence import CodeEnergy, kind_refusal
 from crossbar.encoding_params import EncodingParams as EncodingParams
 from crossbar.encoding_params import WeightAlphabet as WeightAlphabet
 from crossbar.noise_params import DriftParams as DriftParams
@@ -147,6 +149,15 @@ class AdcParams(Params):
         "10 bits; linear: energy is proportional to the bits. Outside 4 to 10 bits all but linear double them and the "
         "result says so. null: other bits are refused"
     )
+    code_energy: CodeEnergy = Field(
+        description="how the energy of a conversion depends on its code; conversion_energy_j is the mean over equally "
+        "frequent codes. none: it does not; of kind sar, switching of the capacitor array: conventional, split "
+        "(split capacitor), monotonic (set and down), vcm (common-mode based); of kind flash, thermometer: comparators "
+        "that trip; of kind ramp, counter: counts until the ramp reaches the input"
+    )
+    code_energy_fraction: float = Field(
+        ge=0, le=1, description="fraction of the mean energy of a conversion that depends on the code, by code_energy"
+    )
     area_m2: NonNegative = Field(le=1e-6, description="area of one ADC, at energy_bits")
     range: Literal["full", "calibrated", "per_column"] = Field(
         description="input range of the ADC. full: every possible sum; calibrated: set by sample vectors, one range "
@@ -167,6 +178,8 @@ class AdcParams(Params):
     @model_validator(mode="after")
     def _series_covers_the_bits(self) -> AdcParams:
         if refused := adc_refusal(self.kind, self.series, self.energy_bits, self.bits):
+            raise ValueError(refused)
+        if refused := kind_refusal(self.code_energy, self.kind):
             raise ValueError(refused)
         return self
 
@@ -189,8 +202,24 @@ class AdcParams(Params):
 
     @property
     def energy_per_conversion_j(self) -> float:
-        """Energy of one conversion in joules, at `bits`."""
+        """Energy of one conversion in joules, at `bits`: the mean over equally frequent codes."""
         return self.conversion_energy_j * self._factors.energy
+
+    def energy_of_codes_j(self, counts: Sequence[int]) -> float:
+        """Return the mean energy of conversions with given codes.
+
+        Args:
+            counts: Number of conversions by code, from the lowest code; 2^bits numbers, at least one above 0.
+
+        Returns:
+            Joules per conversion, at `bits`.
+
+        Reference:
+            docs/array.md, eq. (35).
+        """
+        from crossbar.code_energy import energy_factor
+
+        return self.energy_per_conversion_j * energy_factor(self.code_energy, self.code_energy_fraction, counts)
 
     @property
     def converter_area_m2(self) -> float:

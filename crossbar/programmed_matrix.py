@@ -15,6 +15,7 @@ from crossbar.array_activity import Activity, Conversions, ErrorStatistics, Obse
 from crossbar.array_errors import CrossbarError
 from crossbar.cell_levels import program
 from crossbar.cells import Cells
+from crossbar.code_counts import with_codes
 from crossbar.conductances import Draw, conductances_s
 from crossbar.converters import dac_levels
 from crossbar.encoding import PLUS, WeightCode, WeightMatrix, activation_range, weight_code
@@ -206,7 +207,7 @@ class ProgrammedMatrix:
             exact=exact.reshape(shape),
             errors=ErrorStatistics.of(result, exact),
             saturated=saturated,
-            activity=self.activity(vectors),
+            activity=self.activity(vectors, first_vector=first_vector, threads=threads),
         )
 
     def exact(self, x: ArrayLike) -> NDArray[np.int32]:
@@ -224,11 +225,13 @@ class ProgrammedMatrix:
         values, vectors = self._checked(x, 0)
         return integer_product(vectors, self.weights).reshape(*values.shape[:-1], self.layout.outputs)
 
-    def activity(self, x: ArrayLike) -> Activity:
-        """Compute the activity of multiplying these vectors, with the energy of exactly these cells and inputs.
+    def activity(self, x: ArrayLike, *, first_vector: int = 0, threads: int | None = None) -> Activity:
+        """Compute the activity of multiplying these vectors, with the energy of exactly these cells, inputs and codes.
 
         Args:
             x: [in] or [vectors, in] integers.
+            first_vector: number of the first vector; see `multiply`. Only codes, which have read noise, depend on it.
+            threads: threads of the compiled loops; None means one per core.
 
         Returns:
             Counts and energies.
@@ -237,10 +240,11 @@ class ProgrammedMatrix:
             CrossbarError: If `x` is invalid.
 
         Reference:
-            docs/array.md, eq. (26).
+            docs/array.md, eq. (26) and (35).
         """
-        _, vectors = self._checked(x, 0)
-        parts = [self._activity(self._pulses(chunk)) for _, chunk in batches(vectors)]
+        _, vectors = self._checked(x, first_vector)
+        with _use_threads(threads):
+            parts = [self._activity(self._pulses(chunk), first_vector + start) for start, chunk in batches(vectors)]
         return sum(parts[1:], parts[0])
 
     def calibrated(self, x: ArrayLike, *, threads: int | None = None) -> ProgrammedMatrix:
@@ -383,8 +387,10 @@ class ProgrammedMatrix:
     def _noise(self) -> tuple[ReadNoise, ...]:
         return read_noise(self.params, self.draw.seed, self.cells)
 
-    def _activity(self, pulses: Pulses) -> Activity:
-        return activity_of(pulses, self.params, self.layout, self.cells, self.code.slices)
+    def _activity(self, pulses: Pulses, first_vector: int) -> Activity:
+        activity = activity_of(pulses, self.params, self.layout, self.cells, self.code.slices)
+        channels = ((each, ranging.codes) for each, ranging in zip(self._channels, self.ranges, strict=True))
+        return with_codes(activity, self.params.adc, channels, pulses, self.layout.storage, first_vector)
 
 
 def _use_threads(threads: int | None) -> AbstractContextManager[None]:

@@ -30,16 +30,30 @@ WITHOUT_INFLUENCE = (
 Those of `thermal` change the resistances of the arrays that are read, which are compared."""
 
 
-def influences_activity(key: str) -> bool:
+WITHOUT_INFLUENCE_ON_CODES = (
+    *("cell.read_voltage_v", "cell.read_pulse_s", "cell.read_activity", "cell.endurance_writes", "cell.area_m2"),
+    *("cell.write_voltage_v", "cell.write_pulse_s", "array.adcs", "array.columns_per_adc"),
+    *("dac.sample_rate_hz", "dac.power_w", "dac.area_m2"),
+    *(f"adc.{key}" for key in ("kind", "sample_rate_hz", "conversion_energy_j", "energy_bits", "series", "area_m2")),
+    *("adc.code_energy", "adc.code_energy_fraction", "lines", "lines.", "drivers", "drivers.", "correction."),
+    *(f"sensing.{key}" for key in ("held", "sampled", "input_ohm", "clamp_energy_j", "sample_energy_j")),
+    "sensing.column_area_m2",
+)
+"""Keys of the arrays that change no distribution of codes; a dot at the end: all keys below."""
+
+
+def influences_activity(key: str, *, codes: bool = False) -> bool:
     """Return whether a measured activity depends on a key.
 
     Args:
         key: Dotted key below `machine.crossbar.pair`.
+        codes: Whether the codes of the activity are used, too.
 
     Returns:
-        True if arrays that differ in it have other conductances or pulses.
+        True if arrays that differ in it have other conductances or pulses, or with `codes` other codes.
     """
-    return not any(key.startswith(each) if each.endswith(".") else key == each for each in WITHOUT_INFLUENCE)
+    without = WITHOUT_INFLUENCE_ON_CODES if codes else WITHOUT_INFLUENCE
+    return not any(key.startswith(each) if each.endswith(".") else key == each for each in without)
 
 
 def is_measured(config: Config, key: str) -> bool:
@@ -55,7 +69,8 @@ def is_measured(config: Config, key: str) -> bool:
     below = key.removeprefix(f"{PAIR}.")
     if below == key or config.machine.crossbar is None or config.machine.crossbar.activity is None:
         return False
-    return below == "cell.read_activity" or influences_activity(below)
+    codes = config.machine.crossbar.pair.adc.code_energy != "none"
+    return below == "cell.read_activity" or influences_activity(below, codes=codes)
 
 
 def _stated_pulse(pair: CrossbarParams) -> bool:
@@ -83,6 +98,11 @@ def _measured(config: Config) -> str:
 
 CIRCUIT_RULES: tuple[tuple[tuple[str, ...], Callable[[Config], str], tuple[str, ...]], ...] = (
     ((f"{PAIR}.cell.read_activity",), _measured, ("machine.crossbar.activity",)),
+    (
+        (f"{PAIR}.adc.code_energy_fraction",),
+        _when(lambda pair: pair.adc.code_energy == "none", f"{PAIR}.adc.code_energy=none depends on no code"),
+        (f"{PAIR}.adc.code_energy",),
+    ),
     (
         (f"{PAIR}.sensing.input_ohm", f"{PAIR}.drivers.resistance_ohm"),
         _when(_stated_pulse, f"{PAIR}.cell.read_pulse_s states the time of a read; null: the time to settle"),

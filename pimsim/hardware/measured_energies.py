@@ -1,4 +1,4 @@
-"""Energies of cells and DACs that follow from a measured activity, which `machine.crossbar.activity` names.
+"""Energies of cells, DACs and ADCs that follow from a measured activity, which `machine.crossbar.activity` names.
 
 Times and counts do not depend on it. A file is read once, and again when it has changed.
 """
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from pimsim.results.measured_activity import MeasuredActivity
 
 KEY = "machine.crossbar.activity"
-DIFFERENCE = "with the measured energies of cells and DACs this run takes"
+PROCEDURE = "machine.crossbar.pair.adc.code_energy"
+DIFFERENCE = "with the measured energies of cells and converters this run takes"
 """Beginning of the sentence about a single run."""
 Stamp = tuple[int, int, int] | None
 
@@ -56,8 +57,9 @@ def measured_activity(machine: MachineConfig, name: str = UNNAMED) -> MeasuredAc
         The activity; None if the config names none.
 
     Raises:
-        ConfigError: If the file is missing, damaged or of another kind, is of other arrays, or the tiles are of a
-            registered kind, whose energies do not follow from it.
+        ConfigError: If the file is missing, damaged or of another kind, is of other arrays, has no codes although the
+            energy of a conversion depends on them, or the tiles are of a registered kind, whose energies do not follow
+            from it.
     """
     crossbar = machine.crossbar
     if crossbar is None or crossbar.activity is None:
@@ -76,7 +78,15 @@ def measured_activity(machine: MachineConfig, name: str = UNNAMED) -> MeasuredAc
         made = "; pimsim array CONFIG --out FILE makes such a file"
         message = f"{str(error).removeprefix(f'{shown_path(file)}: ')}{made}"
         raise ConfigError([Problem(KEY, show(file), message)], name) from error
-    if key := differing_key(crossbar.operating_pair(machine.temperature_k), activity.pair):
+    procedure = crossbar.pair.adc.code_energy
+    if procedure != "none" and not activity.codes:
+        message = (
+            f"has no codes, on which {PROCEDURE}={procedure} depends; measure with this key (pimsim array --out), or "
+            f"set {PROCEDURE}=none"
+        )
+        raise ConfigError([Problem(KEY, show(file), message)], name)
+    operated = crossbar.operating_pair(machine.temperature_k)
+    if key := differing_key(operated, activity.pair, codes=procedure != "none"):
         message = f"was measured on other arrays: {key}; measure this config (pimsim array --out)"
         raise ConfigError([Problem(KEY, show(file), message)], name)
     return activity
@@ -100,15 +110,17 @@ def tile_energies_j(crossbar: CrossbarConfig, activity: MeasuredActivity | None)
         Joules per action.
 
     Reference:
-        docs/array.md, eq. (32) to (34).
+        docs/array.md, eq. (32) to (35).
     """
     if activity is None:
         return pass_energies_j(crossbar.pair)
     pair = driven_pair(crossbar.pair, activity)
+    depends = pair.adc.code_energy != "none"
     return {
         **pass_energies_j(pair),
         "cell_read": pair.cell.read_voltage_v**2 * pair.conduction_s * activity.conductance_s,
         "dac_conversion": activity.driven_share * pair.dac.conversion_energy_j,
+        **({"adc_conversion": pair.adc.energy_of_codes_j(activity.codes)} if depends else {}),
     }
 
 
@@ -132,21 +144,34 @@ def activity_notes(machine: MachineConfig) -> tuple[str, ...]:
         machine: Section `machine` of a config.
 
     Returns:
-        A sentence; none without `machine.crossbar.activity`.
+        A sentence; without `machine.crossbar.activity` only if the energy of a conversion would depend on its code.
     """
+    crossbar = machine.crossbar_tile
+    if crossbar is not None and crossbar.activity is None and crossbar.pair.adc.code_energy != "none":
+        return (
+            (
+                f"ADC conversions take their mean energy over equally frequent codes: {PROCEDURE}="
+                f"{crossbar.pair.adc.code_energy} needs the codes that pimsim array --out measures ({KEY})"
+            ),
+        )
     activity = measured_activity(machine)
     if activity is None or machine.crossbar is None:
         return ()
     stated = pass_energies_j(machine.crossbar.pair)
     measured = tile_energies_j(machine.crossbar, activity)
-    cell, dac = (
+    cell, dac, adc = (
         f"{_joules(measured[action])} in place of {_joules(stated[action])}"
-        for action in ("cell_read", "dac_conversion")
+        for action in ("cell_read", "dac_conversion", "adc_conversion")
     )
+    procedure = machine.crossbar.pair.adc.code_energy
+    if procedure == "none":
+        of_codes = "an ADC conversion has no energy that depends on data"
+    else:
+        of_codes = f"an ADC conversion {adc}, by the measured codes ({PROCEDURE}={procedure})"
     return (
         (
-            f"energies of cells and DACs are measured ({KEY} {machine.crossbar.activity}: {activity.origin}): "
-            f"a cell read takes {cell}, a DAC conversion {dac}; an ADC conversion has no energy that depends on data"
+            f"energies of cells and converters are measured ({KEY} {machine.crossbar.activity}: {activity.origin}): "
+            f"a cell read takes {cell}, a DAC conversion {dac}; {of_codes}"
         ),
     )
 

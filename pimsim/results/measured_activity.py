@@ -1,7 +1,8 @@
-"""HDF5 files of the activity that `pimsim array` measured: driven rows and the conductances on them.
+"""HDF5 files of the activity that `pimsim array` measured: driven rows, the conductances on them, and codes.
 
-The format is "pimsim-activity", version 1: the fields of `MeasuredActivity` as attributes of the root, and the dataset
-`config` with the config of the array as YAML. `machine.crossbar.activity` names such a file.
+The format is "pimsim-activity", version 1: the fields of `MeasuredActivity` as attributes of the root, the table
+`codes` if codes were counted, and the dataset `config` with the config of the array as YAML.
+`machine.crossbar.activity` names such a file.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Annotated, Any
 from crossbar.params import CrossbarParams
 from crossbar.thermal import at_temperature
 from pimsim.base.errors import printable
-from pimsim.base.stored_columns import Column
+from pimsim.base.stored_columns import Column, Table
 from pimsim.config.circuit_rules import influences_activity
 from pimsim.config.schema import Config
 from pimsim.results.hdf5 import RecordFile
@@ -40,6 +41,8 @@ class MeasuredActivity:
         squared_drive: Sum over them of the squared level relative to the highest level.
         cell_reads: Cells times pulses, with and without input.
         conductance_sum_s: Sum over them of the conductance times the squared relative level of its row, siemens.
+        codes: Number of ADC conversions by code, from the lowest code; empty if the measured config has
+            `adc.code_energy: none`, and in a file of an earlier version.
     """
 
     config: Config
@@ -54,6 +57,7 @@ class MeasuredActivity:
     squared_drive: float
     cell_reads: int
     conductance_sum_s: float
+    codes: Annotated[tuple[int, ...], Table(value="conversions", optional=True)] = ()
 
     @property
     def driven_share(self) -> float:
@@ -95,12 +99,13 @@ class MeasuredActivity:
         return {"name": self.config.name} | fields | means
 
 
-def differing_key(pair: CrossbarParams, other: CrossbarParams) -> str:
+def differing_key(pair: CrossbarParams, other: CrossbarParams, *, codes: bool = False) -> str:
     """Name the first key in which two arrays differ so that an activity of one is not one of the other.
 
     Args:
         pair: Parameters of the arrays that are to use the activity.
         other: Parameters of the measured arrays.
+        codes: Whether the codes of the activity are used, too.
 
     Returns:
         The key below `machine.crossbar.pair` with both values, for a message; empty if the activity holds for both.
@@ -109,7 +114,7 @@ def differing_key(pair: CrossbarParams, other: CrossbarParams) -> str:
     for key, value in _leaves(_as_read(pair).model_dump(mode="json")):
         if key in measured and measured[key] == value:
             continue
-        if influences_activity(key):
+        if influences_activity(key, codes=codes):
             return f"machine.crossbar.pair.{key} is {measured.get(key)} there and {value} here"
     return ""
 
@@ -139,6 +144,8 @@ def _problem(activity: MeasuredActivity) -> str | None:
         return f"rows_active {activity.rows_active} exceeds row_pulses {activity.row_pulses}"
     if activity.squared_drive > activity.rows_active * (1 + 1e-9):
         return f"squared_drive {activity.squared_drive:g} exceeds rows_active {activity.rows_active}"
+    if activity.codes and (len(activity.codes) != 1 << activity.pair.adc.bits or not any(activity.codes)):
+        return f"codes has {len(activity.codes)} rows, and no conversions or not those of {activity.pair.adc.bits} bits"
     if not math.isfinite(activity.conductance_sum_s) or bool(activity.rows_active) != bool(activity.squared_drive):
         return "squared_drive or conductance_sum_s cannot be a sum over the driven rows"
     return None

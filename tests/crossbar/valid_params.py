@@ -55,6 +55,8 @@ ADC: dict[str, Any] = {
     "conversion_energy_j": 10.08e-12,
     "energy_bits": 6,
     "series": None,
+    "code_energy": "none",
+    "code_energy_fraction": 0.5,
     "area_m2": 0.0,
     "range": "full",
     "range_coverage": 1.0,

@@ -79,7 +79,8 @@ class CrossbarConfig(Section):
         min_length=1,
         max_length=4096,
         description="file that pimsim array --out wrote: the energies of cells and DACs follow from its measured "
-        "activity; null: from pair.cell.read_activity and the mean conductance of a cell (docs/array.md)",
+        "activity, and those of ADCs with pair.adc.code_energy; null: from pair.cell.read_activity and the mean "
+        "conductance of a cell (docs/array.md)",
     )
     rewrite_interval_s: Positive | None = Field(
         le=1e12,

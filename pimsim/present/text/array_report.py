@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING
 
 from rich.table import Table as RichTable
@@ -206,6 +206,11 @@ def _reading(study: ArrayStudy) -> RichTable:
     scaling = study.config.machine.adc_scaling
     derived = "" if scaling is None else scaling.text
     shown.add_row("energy of ADCs", quantity(reading.adc_energy_j / vectors, "_j"), derived)
+    if reading.codes:
+        mean_j, procedure = reading.mean_conversion_energy_j, study.params.adc.code_energy
+        ratio = reading.conversion_energy_j / mean_j if mean_j else 1.0
+        note = f"by its code ({procedure}): {ratio:.4f} of that of equally frequent codes, {quantity(mean_j, '_j')}"
+        shown.add_row("energy of a conversion", quantity(reading.conversion_energy_j, "_j"), note)
     own, estimate = (
         quantity(each, "_j") for each in (reading.cell_read_energy_j, reading.estimated_cell_read_energy_j)
     )
@@ -227,8 +232,17 @@ def print_activity(activity: MeasuredActivity, file: IO[str] | None = None) -> N
     shown.add_row("rows driven", f"{activity.driven_share:.2%}", f"of {activity.row_pulses:,} rows times pulses")
     shown.add_row("mean square drive", f"{activity.drive:.4g}", "of the read voltage, over rows and pulses")
     shown.add_row("conductance", quantity(activity.conductance_s, "_siemens"), "times square drive, mean over cells")
+    if activity.codes:
+        shown.add_row("conversions", f"{sum(activity.codes):,}", _codes_text(activity.codes))
     out.print()
     out.print(shown)
+
+
+def _codes_text(counts: Sequence[int]) -> str:
+    """Return where the codes of conversions lie, as text."""
+    total, size = sum(counts), len(counts)
+    middle = sum(counts[size // 4 : size - size // 4])
+    return f"of {size:,} codes; {middle / total:.1%} in the middle half of the range"
 
 
 def _writing(study: ArrayStudy) -> RichTable:

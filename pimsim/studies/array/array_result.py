@@ -56,9 +56,11 @@ class Reading:
         estimated_cell_read_energy_j: Energy per cell read that the timing model uses, joules.
         squared_drive: Sum over row pulses of the squared level relative to the highest level.
         conductance_sum_s: Sum over cell reads of the conductance times the squared relative level of the row, siemens.
+        codes: Number of conversions by code, from the lowest code; empty with `adc.code_energy: none`.
+        mean_conversion_energy_j: Energy of a conversion that the timing model uses, joules: the mean over codes.
 
     Reference:
-        docs/array.md, eq. (26).
+        docs/array.md, eq. (26) and (35).
     """
 
     rows_active: int
@@ -72,11 +74,18 @@ class Reading:
     estimated_cell_read_energy_j: float
     squared_drive: float
     conductance_sum_s: float
+    codes: tuple[int, ...]
+    mean_conversion_energy_j: float
 
     @property
     def ratio(self) -> float:
         """Ratio of the energy per cell read computed from the data to the estimate of the timing model."""
         return self.cell_read_energy_j / self.estimated_cell_read_energy_j
+
+    @property
+    def conversion_energy_j(self) -> float:
+        """Mean energy of a conversion with these codes, joules."""
+        return self.adc_energy_j / self.conversions
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +228,7 @@ class ArrayStudy(HeadlineRepr):
             squared_drive=reading.squared_drive,
             cell_reads=reading.cell_reads,
             conductance_sum_s=reading.conductance_sum_s,
+            codes=reading.codes,
         )
 
     def snr_of(self, mean_square: float) -> float:

@@ -149,4 +149,6 @@ def _reading(found: Analysis, params: CrossbarParams) -> Reading:
         estimated_cell_read_energy_j=params.cell_read_energy_j,
         squared_drive=activity.squared_drive,
         conductance_sum_s=activity.conductance_sum_s,
+        codes=activity.codes,
+        mean_conversion_energy_j=params.adc.energy_per_conversion_j,
     )

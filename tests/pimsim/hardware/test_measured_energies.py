@@ -112,6 +112,7 @@ def test_keys_without_influence_change_no_activity() -> None:
         f"{PAIR}.noise.read.lrs": 0.3,
         f"{PAIR}.sensing.held": False,
         f"{PAIR}.upkeep.drift_compensation": "global",
+        f"{PAIR}.correction.gains": "column",
         f"{PAIR}.thermal.lrs_tcr": 1e-3,  # at the temperature that the cells are stated for
     }
     options = ArrayStudyOptions(rows=40, columns=9, vectors=3, chips=1, source_chips=0, adc_bits=())
