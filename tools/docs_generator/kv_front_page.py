@@ -46,12 +46,12 @@ def named(key: Key) -> str:
     """Return the name of a cache in table and picture."""
     group, line, value = key
     if group == "bits":
-        return line if line == "float16" else f"{value} bits, {NAMES.get(line, line)}"
+        return line if line == "float16" else f"{value} bits {NAMES.get(line, line)}"
     if group == "budget":
-        return f"{value} tokens: {line}"
+        return f"{value} tokens ({line})"
     budget, _, number = value.partition(", ")
     policy, _, form = line.partition(", ")
-    return f"{budget}: {policy}; {number}, {NAMES.get(form, form)}"
+    return f"{budget} ({policy}) in {number} {NAMES.get(form, form)}"
 
 
 def about() -> str:
@@ -107,8 +107,10 @@ def _about_sinks() -> Iterator[str]:
     best = []
     for budget in _budgets():
         found = {line: ratio(("budget", line, budget)).mean for line in POLICIES if _has(("budget", line, budget))}
-        best.append(f"{budget} tokens: {min(found, key=found.__getitem__)}")
-    yield f"**Policies.** The lowest perplexity with each budget: {'; '.join(best)}."
+        if len(found) > 1:
+            best.append(f"{budget} tokens: {min(found, key=found.__getitem__)}")
+    if best:
+        yield f"**Policies.** The lowest perplexity of those evaluated with each budget: {'; '.join(best)}."
     worth = []
     for budget in _budgets():
         with_sinks, without = (("budget", line, budget) for line in (POLICIES[0], POLICIES[-1]))
