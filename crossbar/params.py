@@ -16,8 +16,8 @@ from crossbar.adc_series import AdcFactors, AdcScaling, SeriesName, adc_factors,
 from crossbar.circuit_params import DacParams as DacParams
 from crossbar.circuit_params import DriverParams, LineParams, SensingParams
 from crossbar.circuit_params import WireParams as WireParams
-from crossbar.correction_params import CorrectionParams as CorrectionParams
 from crossbar.code_dependence import CodeEnergy, kind_refusal
+from crossbar.correction_params import CorrectionParams as CorrectionParams
 from crossbar.encoding_params import EncodingParams as EncodingParams
 from crossbar.encoding_params import WeightAlphabet as WeightAlphabet
 from crossbar.noise_params import DriftParams as DriftParams

@@ -101,7 +101,7 @@ def maintained_ranges(chip: Chip, sample: NDArray[np.int32], pulses_of: PulsesOf
         ADCs of each channel.
 
     Reference:
-        docs/lifetime.md, eqs. (1) and (2).
+        docs/lifetime.md, eqs. (1) to (3).
     """
     params, upkeep = chip.params, chip.params.upkeep
     age_s = params.noise.drift.age_s

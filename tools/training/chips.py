@@ -56,7 +56,7 @@ class Chips:
     known: int | None = None
 
     def weight_errors(self, weights: NDArray[np.int8], site: Site, seed: int) -> Reals:
-        """Draw the errors D of a projection on one chip.
+        """Draw the errors D of a projection on one chip (docs/training.md, eqs. (1) and (2)).
 
         Args:
             weights: Ternary weights, [in, out].
@@ -78,7 +78,7 @@ class Chips:
         return effective - weights
 
     def rest(self, weights: NDArray[np.int8], site: Site, x: NDArray[np.int8], seed: int) -> float:
-        """Measure the standard deviation of e, in units of the integer results.
+        """Measure the standard deviation r of the rest, in units of the integer results (docs/training.md, eq. (3)).
 
         Args:
             weights: Ternary weights, [in, out].

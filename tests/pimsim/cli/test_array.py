@@ -49,7 +49,7 @@ def test_it_prints_what_the_study_has(study: ArrayStudy) -> None:
     assert "pim-llm: random ternary weights, 40 x 30, 8 vectors, 3 chips, seed 5" in shown
     assert f"{study.snr_db.mean:.2f} dB" in shown
     assert f"{study.rms.mean:.4g}" in shown
-    assert "not in this config: drift, telegraph, DAC levels, ADC imperfections" in shown
+    assert "not in this config: drift, telegraph, temperature, DAC levels, ADC imperfections" in shown
     assert "powers do not add up exactly" in shown
     for part in ("if the sources were independent", "all together", "ADC bits", "worst columns", "reading, per vector"):
         assert part in shown
