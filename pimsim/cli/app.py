@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -88,18 +88,6 @@ class CommandGroup(LazyGroup):
         )
     )
 
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command; the imports of `pimsim --help` need no preparation.
-
-        Args:
-            ctx: Context of the command line.
-
-        Returns:
-            Result of the command.
-        """
-        skip_plugin_search()
-        return super().invoke(ctx)
-
 
 app = typer.Typer(
     name="pimsim",
@@ -138,6 +126,7 @@ def main() -> NoReturn:
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - stays open until the process ends
     if sys.stderr is None:
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - stays open until the process ends
+    skip_plugin_search()
     try:
         with interruptible(), _logging():
             code = _run()

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-LOADED = "sys.stderr.write(' '.join(sys.modules))"
+# A module that was made and not imported has no specification: `pimsim.cli.quick_start` has one in the place of a search.
+LOADED = (
+    "sys.stderr.write(' '.join(name for name, module in [*sys.modules.items()] if getattr(module, '__spec__', None)))"
+)
 IMPORT = f"import sys, pimsim; {LOADED}"
 COMMAND = f"""
 import sys
