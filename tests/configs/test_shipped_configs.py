@@ -36,6 +36,7 @@ WORKLOADS = {
     "pim-llm-fitted-links": ("opt-6.7b", 128),
     "pim-llm-near-memory": ("opt-6.7b", 128),
     "pim-llm-published": ("opt-6.7b", 128),
+    "pim-llm-repaired": ("opt-6.7b", 128),
     "pim-llm-sram-attention": ("opt-6.7b", 128),
     "hardsea": ("gpt2-small", 1024),
     "tpu-llm": ("opt-6.7b", 128),

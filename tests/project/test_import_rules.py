@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-# A module that was made and not imported has no specification: `pimsim.cli.quick_start` puts one in the place of a search.
+# A module that was made and not imported has no specification: `pimsim.cli.quick_start` puts one in place of a search.
 IMPORTED = "[name for name, module in [*sys.modules.items()] if getattr(module, '__spec__', None)]"
 LOADED = f"sys.stderr.write(' '.join({IMPORTED}))"
 IMPORT = f"import sys, pimsim; {LOADED}"

@@ -27,8 +27,8 @@ def test_each_shipped_preset_has_the_mark_of_its_part() -> None:
     assert [name for name in shipped_machines() if not name.startswith("macro-")] == [
         "a100-40gb", "a100-80gb", "bitrom", "cent", "cpu-core-i9-13900k", "cpu-epyc-7v13", "defaults", "h100-pcie",
         "hardsea", "jetson-agx-orin", "pim-llm", "pim-llm-fitted-links", "pim-llm-near-memory", "pim-llm-published",
-        "pim-llm-sram-attention", "rtx-2080-ti", "rtx-3090", "rtx-4090", "tom", "tpu-llm", "tpu-llm-published",
-        "transpim", "transpim-layer",
+        "pim-llm-repaired", "pim-llm-sram-attention", "rtx-2080-ti", "rtx-3090", "rtx-4090", "tom", "tpu-llm",
+        "tpu-llm-published", "transpim", "transpim-layer",
     ]  # fmt: skip
 
 
