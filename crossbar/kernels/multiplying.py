@@ -127,9 +127,9 @@ def _multiply_tiles(
 
 @inlined
 def _convert_group(
-    group: int, bits: int, width: int, bows: bool, noisy: bool, baseline: int, amx: bool, steps_before: int,
-    steps: int, lowest: Any, highest: Any, planes: Any, buffer: Any, sums: Any, first_bits: Any, gain: Any, offset: Any,
-    bow: Any, noise: Any, weights: Any, digits: Any, step: Any, total: Any, outside: Any, results: Any,
+    group: int, bits: int, width: int, bows: bool, noisy: bool, baseline: int, amx: bool, steps_before: int, steps: int,
+    lowest: Any, highest: Any, planes: Any, buffer: Any, sums: Any, first_bits: Any, gain: Any, offset: Any, bow: Any,
+    noise: Any, weights: Any, digits: Any, step: Any, total: Any, outside: Any, results: Any,
 ) -> None:  # fmt: skip
     """Convert the sums of all vectors in one group of rows, with AMX as soon as their planes are summed.
 

@@ -14,7 +14,7 @@ from crossbar.kernels import threads
 from crossbar.kernels.array_parts import PARTS
 from tests.crossbar.valid_params import PAIR
 
-WIRES = {"model": "approximate", "word_line_ohm": 1.0, "bit_line_ohm": 1.0, "attenuates_noise": False}
+WIRES = PAIR["wires"] | {"model": "approximate", "word_line_ohm": 1.0, "bit_line_ohm": 1.0}
 NO_WIRES = WIRES | {"model": "none"}
 NEAR = {"hrs_ohm": 1.001 * PAIR["cell"]["lrs_ohm"]}
 CALIBRATED = PAIR | {"adc": PAIR["adc"] | {"range": "per_column"}}
