@@ -3,9 +3,7 @@
 Default values are in ``configs/defaults.yaml`` with their sources. Equations: docs/circuits.md.
 """
 
-from __future__ import annotations
-
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -108,7 +106,7 @@ class LineParams(Params):
     )
 
     @model_validator(mode="after")
-    def _select_levels_are_ordered(self) -> LineParams:
+    def _select_levels_are_ordered(self) -> Self:
         if self.select_high_v < self.select_low_v:
             raise ValueError(f"select_high_v ({self.select_high_v:g}) must not be below select_low_v")
         return self
@@ -249,7 +247,7 @@ class SensingParams(Params):
     )
 
     @model_validator(mode="after")
-    def _integrators_hold(self) -> SensingParams:
+    def _integrators_hold(self) -> Self:
         if self.integration is not None and not self.held:
             raise ValueError("held=false needs integration=null: an integrator holds its sum")
         if self.sampled == "array" and not self.held:

@@ -1,8 +1,6 @@
 """Parameters of the encoding of numbers: the alphabet of the weights, their cells, and the format of activations."""
 
-from __future__ import annotations
-
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -59,7 +57,7 @@ class EncodingParams(Params):
     )
 
     @model_validator(mode="after")
-    def _signs_need_a_bit_beside(self) -> EncodingParams:
+    def _signs_need_a_bit_beside(self) -> Self:
         if self.activations == "twos_complement" and self.activation_bits < 2:
             raise ValueError("activation_bits must be at least 2 for two's complement activations")
         return self

@@ -3,9 +3,7 @@
 Default values are in ``configs/defaults.yaml`` with their sources. Equations: docs/array.md.
 """
 
-from __future__ import annotations
-
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -35,7 +33,7 @@ class VariationParams(Params):
     )
 
     @model_validator(mode="after")
-    def _polynomials_are_of_normal_spreads(self) -> VariationParams:
+    def _polynomials_are_of_normal_spreads(self) -> Self:
         if self.sigma_polynomial is not None and "lognormal" in (self.lrs.distribution, self.hrs.distribution):
             raise ValueError("sigma_polynomial needs lrs.distribution and hrs.distribution to be 'normal'")
         return self
@@ -110,7 +108,7 @@ class FaultParams(Params):
     stuck_hrs: Probability = Field(description="fraction of the cells that are always in HRS")
 
     @model_validator(mode="after")
-    def _no_cell_is_both(self) -> FaultParams:
+    def _no_cell_is_both(self) -> Self:
         if self.stuck_lrs + self.stuck_hrs > 1:
             raise ValueError(f"stuck_lrs + stuck_hrs ({self.stuck_lrs + self.stuck_hrs:g}) must not exceed 1")
         return self

@@ -4,11 +4,9 @@ The configuration of pimsim embeds these definitions, so timing and numerical re
 values are in ``configs/defaults.yaml`` with their sources.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -52,7 +50,7 @@ class CellParams(Params):
     area_m2: NonNegative = Field(le=1e-6, description="area of one cell, its transistor included")
 
     @model_validator(mode="after")
-    def _states_are_ordered(self) -> CellParams:
+    def _states_are_ordered(self) -> Self:
         if self.hrs_ohm <= self.lrs_ohm:
             raise ValueError(f"hrs_ohm ({self.hrs_ohm:g}) must be above lrs_ohm ({self.lrs_ohm:g})")
         return self
@@ -97,7 +95,7 @@ class ArrayParams(Params):
     )
 
     @model_validator(mode="after")
-    def _limits_fit_the_array(self) -> ArrayParams:
+    def _limits_fit_the_array(self) -> Self:
         if self.driven_rows > self.rows:
             raise ValueError(f"rows_at_once ({self.rows_at_once}) must not exceed rows ({self.rows})")
         if self.columns_per_adc is None and self.adcs > self.columns:
@@ -176,7 +174,7 @@ class AdcParams(Params):
     noise_lsb: NonNegative = Field(le=1e3, description="input-referred rms thermal noise of a conversion")
 
     @model_validator(mode="after")
-    def _series_covers_the_bits(self) -> AdcParams:
+    def _series_covers_the_bits(self) -> Self:
         if refused := adc_refusal(self.kind, self.series, self.energy_bits, self.bits):
             raise ValueError(refused)
         if refused := kind_refusal(self.code_energy, self.kind):
@@ -189,7 +187,7 @@ class AdcParams(Params):
         steps = {"sar": self.bits + 2, "flash": 3, "ramp": (1 << self.bits) + 2, "serial": self.bits}[self.kind]
         return steps / (self.sample_rate_hz * self._factors.rate)
 
-    def at_bits(self, bits: int) -> AdcParams:
+    def at_bits(self, bits: int) -> Self:
         """Return this ADC in a conversion of other bits, by `series`.
 
         Args:
@@ -273,7 +271,7 @@ class CrossbarParams(Params):
         return -(-magnitude // self.dac.bits) + (1 if signed else 0)
 
     @model_validator(mode="after")
-    def _circuits_fit_together(self) -> CrossbarParams:
+    def _circuits_fit_together(self) -> Self:
         if self.cell.read_pulse_s is None and self.lines is None:
             raise ValueError("cell.read_pulse_s=null needs lines: the time to settle follows from their capacitances")
         if not self.read_pulse_s:

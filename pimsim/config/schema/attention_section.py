@@ -1,8 +1,6 @@
 """Sections of the units that compute attention where the KV cache lies: at the banks of DRAM, or inside SRAM."""
 
-from __future__ import annotations
-
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -78,7 +76,7 @@ class SramCimConfig(Section):
     )
 
     @model_validator(mode="after")
-    def _groups_of_rows(self) -> SramCimConfig:
+    def _groups_of_rows(self) -> Self:
         if self.rows % self.active_rows:
             raise ValueError(f"active_rows must be a divisor of rows={self.rows}, not {self.active_rows}")
         if self.overflow == "swap" and self.swap_macros > self.macros:

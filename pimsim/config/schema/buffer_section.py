@@ -1,7 +1,5 @@
 """What the sections of all SRAM buffers have in common: size, port and the figures of one access."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from pimsim.config.schema.quantities import Area, CellClass, Energy, Node, Power, Section

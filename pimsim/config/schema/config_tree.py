@@ -1,8 +1,6 @@
 """Root of the config tree."""
 
-from __future__ import annotations
-
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -140,13 +138,13 @@ class MachineConfig(Section):
         return next((name for name in PROCESSORS if getattr(self, name) is not None), None)
 
     @model_validator(mode="after")
-    def _processor_is_alone(self) -> MachineConfig:
+    def _processor_is_alone(self) -> Self:
         if problems := list(machine_problems(self)):
             raise ValueError("; ".join(problems))
         return self
 
     @model_validator(mode="after")
-    def _constants_have_a_node(self) -> MachineConfig:
+    def _constants_have_a_node(self) -> Self:
         """Refuse a technology for constants that cannot be scaled, because nobody knows their node.
 
         Returns:
@@ -175,7 +173,7 @@ class MachineConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _states_keep_their_order(self) -> MachineConfig:
+    def _states_keep_their_order(self) -> Self:
         """Refuse temperatures at which a cell in LRS does not conduct more than one in HRS.
 
         Returns:
@@ -191,7 +189,7 @@ class MachineConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _near_memory_is_in_dram(self) -> MachineConfig:
+    def _near_memory_is_in_dram(self) -> Self:
         if self.near_memory is not None and (self.memory.dram is None or "memory" in self.outside):
             raise ValueError(
                 "near_memory needs a memory whose banks are known: set memory.dram, for example with the preset "
@@ -200,14 +198,14 @@ class MachineConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _kv_tiers_have_names(self) -> MachineConfig:
+    def _kv_tiers_have_names(self) -> Self:
         names = [tier.name for tier in self.kv_tiers]
         if twice := [name for name in names if names.count(name) > 1]:
             raise ValueError(f"kv_tiers: two tiers have the name {twice[0]!r}; state another name for one of them")
         return self
 
     @model_validator(mode="after")
-    def _tiles_need_a_mesh(self) -> MachineConfig:
+    def _tiles_need_a_mesh(self) -> Self:
         if (self.crossbar is None) != (self.mesh is None):
             raise ValueError("crossbar and mesh belong together: give both, or set both to null")
         return self
@@ -241,19 +239,19 @@ class Config(Section):
         return printable(f"<Config {shown}, context_length={workload.context_length}>", MAX_REPR_CHARS)
 
     @model_validator(mode="after")
-    def _processor_computes_all(self) -> Config:
+    def _processor_computes_all(self) -> Self:
         if problems := list(config_problems(self)):
             raise ValueError("; ".join(problems))
         return self
 
     @model_validator(mode="after")
-    def _projections_have_a_home(self) -> Config:
+    def _projections_have_a_home(self) -> Self:
         if self.mapping.projections == "crossbar" and self.machine.crossbar is None:
             raise ValueError("mapping.projections is 'crossbar', but machine.crossbar is null")
         return self
 
     @model_validator(mode="after")
-    def _attention_has_a_unit(self) -> Config:
+    def _attention_has_a_unit(self) -> Self:
         unit = self.mapping.attention
         if unit not in ("systolic", "processor") and getattr(self.machine, unit) is None:
             preset = "near-memory-hbm3" if unit == "near_memory" else "sram-cim-22nm"
@@ -273,7 +271,7 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
-    def _prediction_sees_all_attention(self) -> Config:
+    def _prediction_sees_all_attention(self) -> Self:
         if (
             self.machine.prediction
             and self.mapping.attention == "sram_cim"
@@ -286,7 +284,7 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
-    def _stored_tokens_have_a_tier(self) -> Config:
+    def _stored_tokens_have_a_tier(self) -> Self:
         names = [tier.name for tier in self.machine.kv_tiers]
         stored_in = self.mapping.kv_tiers.stored_in
         has_prompt = self.workload.trace is None and self.workload.phase in ("prefill", "generate")
@@ -302,7 +300,7 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
-    def _kv_tiers_go_together(self) -> Config:
+    def _kv_tiers_go_together(self) -> Self:
         if self.machine.kv_tiers and self.mapping.kv_tiers.prefetch_buffers and self.schedule == "serial":
             raise ValueError(
                 "mapping.kv_tiers.prefetch_buffers loads the cache of a layer while another one is computed, but "
@@ -313,7 +311,7 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
-    def _buffers_hold_their_vectors(self) -> Config:
+    def _buffers_hold_their_vectors(self) -> Self:
         """Refuse more vectors than the buffers of the tiles hold.
 
         A buffer of no stated capacity whose figures are all stated is as large as the mapping needs.
@@ -340,7 +338,7 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
-    def _chips_share_out_layers(self) -> Config:
+    def _chips_share_out_layers(self) -> Self:
         if self.machine.chips.count > 1:
             if self.mapping.projections != "crossbar":
                 raise ValueError("machine.chips.count is above 1, but only layers on crossbars are spread over chips")

@@ -1,8 +1,6 @@
 """Sections of the crossbar tiles and of the network between them."""
 
-from __future__ import annotations
-
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -180,7 +178,7 @@ class CrossbarConfig(Section):
         return None
 
     @model_validator(mode="after")
-    def _buffers_hold_two_vectors(self) -> CrossbarConfig:
+    def _buffers_hold_two_vectors(self) -> Self:
         if refusal := self.buffer_refusal():
             raise ValueError(f"{refusal}, or null for just that")
         return self
@@ -253,13 +251,13 @@ class MeshConfig(Section):
     )
 
     @model_validator(mode="after")
-    def _outputs_leave_by_the_port(self) -> MeshConfig:
+    def _outputs_leave_by_the_port(self) -> Self:
         if self.routes == "trace" and self.last_output == "stays":
             raise ValueError("last_output=stays needs routes=chain: with routes=trace every output has a destination")
         return self
 
     @model_validator(mode="after")
-    def _room_for_a_bubble(self) -> MeshConfig:
+    def _room_for_a_bubble(self) -> Self:
         if self.topology == "ring" and self.input_buffer_packets == 1:
             raise ValueError(
                 "topology=ring needs input_buffer_packets of at least 2: a packet enters only if one buffer stays free"

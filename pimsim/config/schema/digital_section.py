@@ -1,8 +1,6 @@
 """Sections of the digital components of the chip, of its host and of the links to other chips."""
 
-from __future__ import annotations
-
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -65,7 +63,7 @@ class SystolicConfig(Section):
     )
 
     @model_validator(mode="after")
-    def _cycle_energy_is_that_of_the_array(self) -> SystolicConfig:
+    def _cycle_energy_is_that_of_the_array(self) -> Self:
         if self.cycle_energy_j and self.cycle_energy_array not in (None, (self.rows, self.columns)):
             fitted = " x ".join(map(str, self.cycle_energy_array or ()))
             raise ValueError(

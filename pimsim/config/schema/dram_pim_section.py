@@ -1,7 +1,5 @@
 """Section of a DRAM whose banks compute every matrix-vector product of a model."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

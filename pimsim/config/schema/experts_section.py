@@ -1,7 +1,5 @@
 """Section of the routing of tokens to experts."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from pimsim.config.schema.quantities import Section

@@ -1,8 +1,6 @@
 """Sections of the tiers of memory that hold the KV cache, and of how the cache is placed in them."""
 
-from __future__ import annotations
-
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -99,7 +97,7 @@ class KvTierConfig(Section):
         return values | given
 
     @model_validator(mode="after")
-    def _is_complete(self) -> KvTierConfig:
+    def _is_complete(self) -> Self:
         figures = {
             "capacity_bytes": self.capacity_bytes,
             "read_bytes_per_s": self.read_bytes_per_s,

@@ -1,8 +1,6 @@
 """Sections of the off-chip memory: peak bandwidth, and the timing table of its DRAM."""
 
-from __future__ import annotations
-
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -95,7 +93,7 @@ class DramConfig(Section):
     )
 
     @model_validator(mode="after")
-    def _is_a_part(self) -> DramConfig:
+    def _is_a_part(self) -> Self:
         for name in ("row_bytes", "interleave_bytes", "chunk_bytes"):
             if getattr(self, name) % self.burst_bytes:
                 raise ValueError(f"{name} must be a multiple of burst_bytes")
@@ -183,13 +181,13 @@ class MemoryConfig(Section):
     )
 
     @model_validator(mode="after")
-    def _interfaces_replace_channels(self) -> MemoryConfig:
+    def _interfaces_replace_channels(self) -> Self:
         if self.interfaces is not None and self.dram is not None:
             raise ValueError("interfaces and dram exclude each other: the timing table is one of shared channels")
         return self
 
     @model_validator(mode="after")
-    def _agrees_with_its_timing_table(self) -> MemoryConfig:
+    def _agrees_with_its_timing_table(self) -> Self:
         if self.dram is None:
             return self
         peak = self.dram.pseudo_channels * self.dram.bandwidth_bytes_per_s

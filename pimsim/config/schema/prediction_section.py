@@ -1,8 +1,6 @@
 """Section of the unit that predicts which scores of attention matter, so that only these are computed."""
 
-from __future__ import annotations
-
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -71,7 +69,7 @@ class PredictionConfig(Section):
     unit_leakage_w: Power = Field(description="leakage power of the whole unit")
 
     @model_validator(mode="after")
-    def _a_codebook_fits(self) -> PredictionConfig:
+    def _a_codebook_fits(self) -> Self:
         if self.columns < 2 * self.centroids:
             raise ValueError(f"columns must be at least 2 * centroids, {2 * self.centroids}, not {self.columns}")
         return self

@@ -1,7 +1,5 @@
 """Machines whose one processor computes every op: names of their sections, and what such a machine must not have."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Types of bounded numbers, and the base class of all sections."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field

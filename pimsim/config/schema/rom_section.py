@@ -1,7 +1,5 @@
 """Section of an accelerator whose weights are in read-only memory."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Section of a GPU or CPU, described by its peak rates and the parts of them that software reaches."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from pimsim.config.schema.quantities import Area, NonNegative, Power, Rate, Section, Share

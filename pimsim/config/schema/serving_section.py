@@ -1,8 +1,6 @@
 """Sections of serving: the batch, the memory of the KV caches, service levels, and speculative decoding."""
 
-from __future__ import annotations
-
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -106,7 +104,7 @@ class ServingConfig(Section):
         return 1 if self.speculation.method is None else 1 + self.speculation.tokens
 
     @model_validator(mode="after")
-    def _swaps_have_a_tier(self) -> ServingConfig:
+    def _swaps_have_a_tier(self) -> Self:
         if self.preemption == "swap" and self.kv_block_tokens is None:
             raise ValueError(
                 "preemption is 'swap', but whole KV caches are reserved, so that none is swapped; set kv_block_tokens, "
@@ -119,13 +117,13 @@ class ServingConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _prefixes_are_blocks(self) -> ServingConfig:
+    def _prefixes_are_blocks(self) -> Self:
         if self.prefix_sharing and self.kv_block_tokens is None:
             raise ValueError("prefix_sharing shares blocks: kv_block_tokens must not be null, such as 16")
         return self
 
     @model_validator(mode="after")
-    def _a_batch_fits_the_budget(self) -> ServingConfig:
+    def _a_batch_fits_the_budget(self) -> Self:
         budget, least = self.prefill_tokens, self.max_batch * self.step_tokens
         if self.decodes_in_budget and budget is not None and budget < least:
             raise ValueError(
@@ -135,7 +133,7 @@ class ServingConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _drafts_have_a_model(self) -> ServingConfig:
+    def _drafts_have_a_model(self) -> Self:
         if self.speculation.method == "draft" and self.speculation.draft_model is None:
             raise ValueError("speculation.method is 'draft', but speculation.draft_model is null; name a small model")
         return self

@@ -1,7 +1,5 @@
 """Section of what lies between the network and the processing elements of a tile: a memory, a bus and accumulators."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from pimsim.config.schema.buffer_section import BufferConfig

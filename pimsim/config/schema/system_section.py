@@ -1,10 +1,8 @@
 """Schema of a system file: two or more machines, the link between them, and how they share the work of a model."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -46,7 +44,7 @@ class LinkSection(Section):
     energy_j_per_bit: Energy = Field(description="both ends of the link together")
 
     @model_validator(mode="after")
-    def _shared_memory_is_free(self) -> LinkSection:
+    def _shared_memory_is_free(self) -> Self:
         if self.bandwidth_bps is None and (self.latency_s or self.energy_j_per_bit):
             raise ValueError("without a bandwidth nothing is transferred: latency_s and energy_j_per_bit must be 0")
         return self

@@ -1,7 +1,5 @@
 """Section of a TransPIM machine: DRAM whose banks compute bit-serially, with an auxiliary unit and a ring."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

@@ -1,8 +1,6 @@
 """Sections of the workload, of its mapping to the chip, of serving, and of accuracy."""
 
-from __future__ import annotations
-
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -72,7 +70,7 @@ class KvConfig(Section):
     seed: int = Field(ge=0, le=2**63 - 1, description="random: seed of the choice; which changes no time and no energy")
 
     @model_validator(mode="after")
-    def _is_a_cache(self) -> KvConfig:
+    def _is_a_cache(self) -> Self:
         try:
             self.spec()
         except SpecError as error:
@@ -152,7 +150,7 @@ class WorkloadConfig(Section):
         return bool(self.stored_tokens) and self.phase == "prefill" and self.trace is None
 
     @model_validator(mode="after")
-    def _one_source(self) -> WorkloadConfig:
+    def _one_source(self) -> Self:
         if self.model is None and self.trace is None:
             raise ValueError("either model or trace must be given")
         if self.phase in ("prefill", "generate") and self.stored_tokens >= self.prompt_length:
@@ -319,13 +317,13 @@ class MappingConfig(Section):
     kv_tiers: KvPlacementConfig
 
     @model_validator(mode="after")
-    def _swapped_layers_serve_one_batch(self) -> MappingConfig:
+    def _swapped_layers_serve_one_batch(self) -> Self:
         if self.microbatches > 1 and self.provisioning == "swap":
             raise ValueError("microbatches above 1 need layers that stay on their tiles: provisioning must not be swap")
         return self
 
     @model_validator(mode="after")
-    def _groups_partition_the_roles(self) -> MappingConfig:
+    def _groups_partition_the_roles(self) -> Self:
         roles = [role for group in self.placement_groups for role in group]
         unknown = sorted(set(roles) - set(PROJECTION_ROLES))
         if unknown:
