@@ -6,7 +6,7 @@ from it by a process of its own, with the whole result as HDF5. A second table c
 another revision, in pairs: medians of the processor time.
 
 python benchmarks/bench_serving.py
-python benchmarks/bench_serving.py --than ../revision-3e01c63 --than-config pim-llm --config pim-llm-published
+python benchmarks/bench_serving.py --than ../revision-3e01c63
 """
 
 from __future__ import annotations
@@ -92,7 +92,8 @@ def main() -> None:
     parser.add_argument("--config", default="pim-llm")
     parser.add_argument("--model", default="gpt2-small", help="a small model; large ones take longer per simulation")
     parser.add_argument("--than", type=Path, help="checkout of another revision to compare with")
-    parser.add_argument("--than-config", default="pim-llm", help="config for that revision")
+    parser.add_argument("--than-config", default="pim-llm", help="config for that revision; the default suits 3e01c63")
+    parser.add_argument("--equal-config", default="pim-llm-published", help="config of this revision that equals it")
     parser.add_argument("--runs", type=int, default=5, help="pairs of runs for the comparison")
     options = parser.parse_args()
     print_circumstances("h5py")
@@ -116,7 +117,7 @@ def main() -> None:
     print(f"`pimsim serve {options.config} --set workload.model={options.model} --requests FILE --out FILE`\n")
     print_table(("requests", "iterations", "simulations", "wall time", "processor time", "peak memory"), rows)
     if options.than is not None:
-        compare(options.config, options.than, options.than_config, options.runs)
+        compare(options.equal_config, options.than, options.than_config, options.runs)
 
 
 if __name__ == "__main__":
