@@ -52,7 +52,7 @@ def best(
     from pimsim.studies.analysis.best_points import best_of, best_ties_note
     from pimsim.studies.sweep.table.spilled_points import chosen_note
     from pimsim.studies.sweep.table.sweep_store import read_sweep
-    from pimsim.studies.sweep.table.table_analysis import objectives_of
+    from pimsim.studies.sweep.table.table_analysis import limits_note, objectives_of
 
     found = read_sweep(file)
     ((name, better),) = objectives_of(found, [metric]).items()
@@ -67,5 +67,6 @@ def best(
         lambda frame, chosen: (
             best_ties_note(frame, name, better, grouped, top),
             chosen_note(chosen, "above"),
+            "" if where else limits_note(found),
         ),
     )

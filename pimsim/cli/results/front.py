@@ -57,7 +57,7 @@ def front(
     from pimsim.studies.analysis.tied_front import ties_note
     from pimsim.studies.sweep.table.spilled_points import chosen_note
     from pimsim.studies.sweep.table.sweep_store import read_sweep
-    from pimsim.studies.sweep.table.table_analysis import objectives_of, usual_objectives
+    from pimsim.studies.sweep.table.table_analysis import limits_note, objectives_of, usual_objectives
 
     found = read_sweep(file)
     objectives = objectives_of(found, names_of(metrics)) if metrics else usual_objectives(found)
@@ -68,5 +68,8 @@ def front(
         query,
         lambda frame: pareto_front(frame, objectives, grouped),
         Output(json, csv, parquet, force),
-        lambda frame, front: (ties_note(frame, objectives), chosen_note(front, "of the front")),
+        lambda frame, front: (
+            *(ties_note(frame, objectives), chosen_note(front, "of the front")),
+            "" if where else limits_note(found),
+        ),
     )

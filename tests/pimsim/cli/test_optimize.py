@@ -85,6 +85,10 @@ def test_the_command_says_how_many_points_violate_a_constraint_on_a_metric(tmp_p
     assert found["stages"][0]["infeasible"] == found["infeasible"]
     assert all(point["area_m2"] <= 4e-4 for point in found["front"])
     assert found["nearest"] == []
+    for command in (("front", out), ("best", out, "tokens_per_s")):
+        note = "--where 'area_m2 <= 4e-4'"
+        assert note in pimsim("results", *command).ok
+        assert note not in pimsim("results", *command, "--where", "area_m2 <= 4e-4").ok
 
 
 def test_without_an_allowed_point_the_nearest_one_is_shown(tmp_path: Path) -> None:

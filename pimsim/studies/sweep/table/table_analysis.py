@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict
 
-from pimsim.base.errors import AnalysisError, ConfigError, did_you_mean, show
+from pimsim.base.errors import AnalysisError, ConfigError, ExpressionError, did_you_mean, show
 from pimsim.config.json_schema import schema_index
 from pimsim.config.schema import Config
+from pimsim.config.yaml_tree import parse_yaml
 from pimsim.studies.analysis.point_columns import DIRECTIONS, Direction, Objectives
 from pimsim.studies.sweep.space.axes import Axis, Point, json_text, readable_axes
+from pimsim.studies.sweep.space.expressions import Expression
 from pimsim.studies.sweep.space.sampling import draws
+from pimsim.studies.sweep.space.space_checks import is_metric
 from pimsim.studies.sweep.space.sweep_spec import SweepFile, SweepSpec, parse_sweep
 from pimsim.studies.sweep.table.sweep_results import SweepResults
 
@@ -120,6 +123,26 @@ def keys_of(results: SweepResults) -> Mapping[str, str]:
         First config key of each axis by column name.
     """
     return {axis.name: axis.keys[0] for axis in results.axes if axis.keys}
+
+
+def limits_note(results: SweepResults) -> str:
+    """Say which constraints on metrics a search had, because fronts and best points are those of all of its points.
+
+    Args:
+        results: Results of a sweep or a search.
+
+    Returns:
+        One sentence; empty for a sweep, and for a search without such constraints.
+    """
+    try:
+        tree = parse_yaml(results.text, results.name).tree
+        stated = tree.get("constraints") if isinstance(tree, dict) else None
+        known = [text for text in stated if isinstance(text, str)] if isinstance(stated, list) else []
+        texts = [text for text in known if any(map(is_metric, Expression(text).names))]
+    except (ConfigError, ExpressionError):  # the file comes from another version of pimsim
+        return ""
+    options = " ".join(f"--where '{text}'" for text in texts)
+    return options and f"the search has constraints on metrics, which these points need not satisfy: {options}"
 
 
 def is_saltelli(results: SweepResults) -> bool:
