@@ -1,7 +1,8 @@
 """Events of the dataflow schedule in an order of their own, without SimPy, and media on their clock.
 
 At each time, what follows from what has happened at that time comes first, in the order in which it arose; then
-activities end in program order; then media advance. `simpy_events` and `dataflow` order events in the same way.
+activities end in program order; then media advance. When all have, what follows from the jobs that ended comes first
+again. `simpy_events` and `dataflow` order events in the same way.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
 
-from pimsim.engine.media import LAST_PRIORITY, MediumProcess
+from pimsim.engine.media import AFTER_MEDIA_PRIORITY, LAST_PRIORITY, Ended, MediumProcess
 from pimsim.hardware.shared.medium import Completion
 
 Action = Callable[[Any], None]
-FIRST_PRIORITY, END_PRIORITY = 1, 2
-"""Priorities of completions from media, and of the end of the first activity; the lowest comes first."""
+END_PRIORITY = 2
+"""Priority of the end of the first activity, later ones have higher values; the lowest comes first."""
 
 
 class FlowEvents:
@@ -64,7 +65,7 @@ class FlowEvents:
 class FlowMedium(MediumProcess):
     """A medium on the clock of `FlowEvents`. What waits for a job is the argument of an action, not a SimPy event."""
 
-    def __init__(self, events: FlowEvents, name: str, component: str, medium: Any) -> None:
+    def __init__(self, events: FlowEvents, name: str, component: str, medium: Any, ended: Ended | None = None) -> None:
         """Attach an idle medium.
 
         Args:
@@ -72,8 +73,9 @@ class FlowMedium(MediumProcess):
             name: Name of the instance.
             component: Name of its component.
             medium: The medium.
+            ended: Jobs that end at the same time, shared by all media of a run; None: the medium is the only one.
         """
-        super().__init__(None, name, component, medium)
+        super().__init__(None, name, component, medium, ended)
         self.events = events
 
     def submit_for(self, ticket: int, share: Any, action: Callable[[tuple[Any, Completion]], None], user: Any) -> None:
@@ -97,6 +99,9 @@ class FlowMedium(MediumProcess):
     def _wake_at(self, time_ps: int) -> None:
         self.events.at(time_ps, LAST_PRIORITY, self._wake, time_ps)
 
-    def _complete(self, done: Any, completion: Completion) -> None:
+    def _follow_at(self, end_ps: int) -> None:
+        self.events.at(end_ps, AFTER_MEDIA_PRIORITY, self._follow, end_ps)
+
+    def _resume(self, done: Any, completion: Completion) -> None:
         action, user = done
-        self.events.at(completion.end_ps, FIRST_PRIORITY, action, (user, completion))
+        action((user, completion))

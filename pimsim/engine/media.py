@@ -19,6 +19,17 @@ LAST_PRIORITY = 1 << 60
 LAST = simpy.events.EventPriority(LAST_PRIORITY)
 """Priority after all other events of a timestamp, so that jobs submitted at that time are included."""
 
+AFTER_MEDIA_PRIORITY = LAST_PRIORITY + 1
+AFTER_MEDIA = simpy.events.EventPriority(AFTER_MEDIA_PRIORITY)
+"""Priority of what follows from the jobs that end at a timestamp, after each medium has advanced to it.
+
+How often a medium wakes up before depends on what its memo knows of earlier runs. If the jobs of one medium were
+followed before the next one has advanced, the order of these two would be that of their wake-ups.
+"""
+
+Ended = dict[int, list[tuple[Any, Completion]]]
+"""Jobs of all media that end at a time in picoseconds, each with what waits for it."""
+
 
 class MediumProcess:
     """A medium with an engine event for its next step.
@@ -27,7 +38,9 @@ class MediumProcess:
     jobs. So it needs few events of the engine, not one for each of its own.
     """
 
-    def __init__(self, env: simpy.Environment | None, name: str, component: str, medium: Medium) -> None:
+    def __init__(
+        self, env: simpy.Environment | None, name: str, component: str, medium: Medium, ended: Ended | None = None
+    ) -> None:
         """Attach an idle medium.
 
         Args:
@@ -35,7 +48,9 @@ class MediumProcess:
             name: Name of the instance.
             component: Name of its component.
             medium: The medium.
+            ended: Jobs that end at the same time, shared by all media of a run; None: the medium is the only one.
         """
+        self.ended: Ended = {} if ended is None else ended
         self.env, self.name, self.component, self.medium = env, name, component, medium
         self.waiting: dict[int, Any] = {}
         self.jobs = self.busy_ps = self.since_ps = 0
@@ -105,9 +120,28 @@ class MediumProcess:
         schedule_success(self.env, wake, time_ps, priority=LAST, delay_ps=time_ps - int(self.env.now))
 
     def _complete(self, done: Any, completion: Completion) -> None:
-        """Let who waits for a job continue at its end."""
+        """Let who waits for a job continue at its end, when all media have advanced to that time."""
+        end_ps = completion.end_ps
+        if end_ps not in self.ended:
+            self.ended[end_ps] = []
+            self._follow_at(end_ps)
+        self.ended[end_ps].append((done, completion))
+
+    def _follow(self, end_ps: int) -> None:
+        for done, completion in self.ended.pop(end_ps):
+            self._resume(done, completion)
+
+    def _follow_at(self, end_ps: int) -> None:
+        """Let `_follow` be called at a time, after the media have advanced to it."""
         assert self.env is not None
-        schedule_success(self.env, done, completion, delay_ps=completion.end_ps - int(self.env.now))
+        follow = self.env.event()
+        assert follow.callbacks is not None
+        follow.callbacks.append(lambda event: self._follow(event.value))
+        schedule_success(self.env, follow, end_ps, priority=AFTER_MEDIA, delay_ps=end_ps - int(self.env.now))
+
+    def _resume(self, done: Any, completion: Completion) -> None:
+        """Let who waits for a job that ends now continue."""
+        done.succeed(completion)
 
     def record(self, summaries: dict[int, Summary]) -> MediumRecord:
         """Return the statistics of the medium over the run.
@@ -170,6 +204,7 @@ class MediumProcesses:
         """
         self.env, self.chunks, self.kind = env, chunks, kind
         self.by_name: dict[str, Any] = {}
+        self.ended: Ended = {}
 
     def get(self, name: str, component: Any) -> Any:
         """Return the medium `name`.
@@ -186,7 +221,9 @@ class MediumProcesses:
             medium: Medium | None = create() if create else None
             if self.chunks and (for_work := getattr(medium, "for_work", None)):
                 medium = for_work(self.chunks)
-            self.by_name[name] = None if medium is None else self.kind(self.env, name, component.name, medium)
+            self.by_name[name] = (
+                None if medium is None else self.kind(self.env, name, component.name, medium, self.ended)
+            )
         return self.by_name[name]
 
     def records(self) -> tuple[MediumRecord, ...]:

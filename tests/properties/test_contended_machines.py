@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 from pimsim import load_config, simulate
 from pimsim.config.schema import Config
 from pimsim.engine import EngineRun, run
+from pimsim.engine.flow_events import FlowMedium
+from pimsim.engine.media import MediumProcess
 from pimsim.engine.simpy_events import Clock
 from pimsim.hardware.machine import build_machine
+from pimsim.hardware.mesh import _busy_period_memo
 from pimsim.mapping.operations import map_trace
 from pimsim.mapping.program import Program, ProgramBlock, Task
 from pimsim.results.explanation import explain
@@ -114,6 +117,21 @@ def test_an_append_that_settles_a_group_writes_its_entries_once_more_into_the_wr
     serial, result = (simulate(load_config("pim-llm", [*base, f"schedule={each}"])) for each in ("serial", "contended"))
     assert any(op.kind == "kv_append" and op.counts.get("memory.read_bit") for op in result.ops)
     assert {name: n for name, n in result.counts.items() if n} == _with_buffered_kv(serial, result)
+
+
+@settings(max_examples=scaled(8, 1_000))
+@given(case=contended_runs(), stepped=st.booleans())
+def test_what_a_memo_knows_of_earlier_runs_changes_nothing(case: tuple[Config, Trace], stepped: bool) -> None:
+    """Networks wake up less often if their memo knows what comes; with a limit of now, media wake up more often."""
+    program = program_of(*case)
+    _busy_period_memo.cache_clear()
+    cold, warm = (run(program, "contended", stepped=stepped) for _ in range(2))
+    assert warm == cold
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in (MediumProcess, FlowMedium):
+            patch.setattr(kind, "_limit_ps", lambda _, now_ps: now_ps)
+        _busy_period_memo.cache_clear()
+        assert run(program, "contended", stepped=stepped) == cold
 
 
 @settings(max_examples=scaled(12, 2_000))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import product
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
 from pimsim.base.errors import StalledError
 from pimsim.engine import EngineRun, run
-from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task
+from pimsim.hardware.shared.medium import Completion
+from pimsim.mapping.program import Assignment, Program, ProgramBlock, Resource, Task
 from pimsim.steps.step_tree import WAITING, Step
 from tests.oracles import naive_schedule
-from tests.oracles.queue_medium import QueueComponent
+from tests.oracles.queue_medium import QueueComponent, QueueMedium
 from tests.support import trees
 from tests.support.counts import scaled
 from workloads.ops import BLOCK_INPUT
@@ -125,3 +127,54 @@ def test_what_media_did_is_kept() -> None:
     waited = [outcome.profiles[each.profile].parts_ps.get(WAITING, 0) for each in outcome.activities]
     assert waited == [0, 10, 20]
     assert [outcome.profiles[each.profile].contended_for for each in outcome.activities][1:] == ["the server"] * 2
+
+
+@dataclass(frozen=True, eq=False)
+class Restless(QueueComponent):
+    """Its medium has something to do every `every_ps`, as a network that is simulated; 0: only when jobs begin or end,
+    as a network that repeats what its memo knows.
+    """
+
+    every_ps: int = 0
+
+    def contended(self) -> QueueMedium:
+        every_ps = self.every_ps
+
+        class Medium(QueueMedium):
+            def next_event_ps(self) -> int | None:
+                due_ps = super().next_event_ps()
+                return min(due_ps, self.now_ps + every_ps) if due_ps is not None and every_ps else due_ps
+
+            def advance(self, limit_ps: int) -> list[Completion]:
+                completions: list[Completion] = []
+                due_ps = self.next_event_ps()
+                while not completions and due_ps is not None and due_ps <= limit_ps:
+                    completions = super().advance(due_ps)
+                    self.now_ps = max(self.now_ps, due_ps)
+                    due_ps = self.next_event_ps()
+                return completions
+
+        return Medium(self.inner)
+
+
+def test_who_is_first_does_not_depend_on_how_often_media_wake_up() -> None:
+    """Three media end a job at 12 ps. What follows takes one unit for 1 ps each, in the order of the program.
+
+    With a network of which the memo knew more than in the run before, the medium that had slept came last.
+    """
+    step = Step("a", "dac", "one", 12)
+
+    def outcome(wakes: tuple[int, ...], *, stepped: bool) -> EngineRun:
+        first, then = [], []
+        for name, every_ps in zip("xyz", wakes, strict=True):
+            job = trees.with_constraints(trees.assignment(f"in {name}", step), medium=Resource(name))
+            first.append(replace(job, component=Restless(job.component, every_ps=every_ps)))
+            after = Step("a", "dac", "one", 1)
+            then.append(trees.assignment(f"after {name}", after, after=(f"in {name}",), resource="unit"))
+        program = Program((ProgramBlock("b", 1, (Task("t", "scripted", (), 0, (*first, *then)),)),))
+        return run(program, "contended", stepped=stepped)
+
+    for wakes in product((0, 3, 4, 5), repeat=3):
+        for stepped in (False, True):
+            made = outcome(wakes, stepped=stepped)
+            assert [(each.start_ps, each.cause) for each in made.activities[3:]] == [(12, 0), (13, 3), (14, 4)], wakes
