@@ -307,6 +307,11 @@ class CrossbarParams(Params):
         return "wires.bit_line_ends" if self.wires.model != "none" and self.wires.bit_ends > 1 else ""
 
     @property
+    def needs_sample(self) -> bool:
+        """Whether sample vectors determine the ranges of the ADCs, or gains behind them."""
+        return self.adc.range != "full" or self.correction.gains != "none"
+
+    @property
     def dacs_per_row(self) -> int:
         """DACs of a driven row: one at each driven end of its word line; one if a select line carries the input."""
         on_word_line = self.lines is None or self.lines.input_line == "word"

@@ -21,7 +21,7 @@ from crossbar.cell_levels import program
 from crossbar.cells import Cells
 from crossbar.conductances import Draw
 from crossbar.encoding import WeightMatrix, activation_range
-from crossbar.gains import needs_sample, set_converters
+from crossbar.gains import set_converters
 from crossbar.kernels.arguments import LANES, Pulses
 from crossbar.kernels.multiplying import multiply_channel
 from crossbar.kernels.threads import run_in_ranges
@@ -110,7 +110,7 @@ def maintained_ranges(chip: Chip, sample: NDArray[np.int32], pulses_of: PulsesOf
     at_programming = upkeep.adc_ranges == "at_programming"
     new = chip.before(age_s, calibrated=True) if compensates or at_programming else check
     setting = new if at_programming else check
-    pulses = pulses_of(sample if needs_sample(params) else sample[:0])
+    pulses = pulses_of(sample if params.needs_sample else sample[:0])
     ranges = set_converters(chip.weights, chip.layout, setting.draw, setting.cells, sample, pulses)
     scaled = in_units_of(ranges, setting.cells, chip.cells)
     if not compensates:

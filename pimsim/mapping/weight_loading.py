@@ -169,8 +169,7 @@ def checked_vectors(crossbar: CrossbarConfig) -> int:
 
 
 def _sample_vectors(crossbar: CrossbarConfig) -> int:
-    pair = crossbar.pair
-    return crossbar.calibration_vectors if pair.adc.range != "full" or pair.correction.gains != "none" else 0
+    return crossbar.calibration_vectors if crossbar.pair.needs_sample else 0
 
 
 def _test_vectors(crossbar: CrossbarConfig) -> int:
