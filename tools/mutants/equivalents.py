@@ -197,9 +197,9 @@ EQUIVALENT: tuple[Equivalent, ...] = (
     ),
     *_alike(
         _READING,
-        "if noise.lrs_variance != 0:",
+        "if noise.lrs_variance != 0 and not by_amx:",
         "A variance is not negative; with one of 0, the cells are counted for nothing.",
-        "if noise.lrs_variance != -1:",
+        "if noise.lrs_variance != -1 and not by_amx:",
     ),
     Equivalent(
         "pimsim/hardware/shared/busy_period.py",

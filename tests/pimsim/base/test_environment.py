@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import Distribution
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,7 @@ def test_a_library_that_does_not_load_is_a_problem(monkeypatch: pytest.MonkeyPat
 def test_another_owner_of_our_package_is_a_problem(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     install(tmp_path, "crossbar", "crossbar/__init__.py", "crossbar/router.py")
     install(tmp_path, "harmless", "harmless/__init__.py", "crossbar.py")
-    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(environment, "distributions", lambda: Distribution.discover(path=[str(tmp_path)]))
     assert environment.name_clashes() == {"crossbar": "also installed by crossbar 9.9"}
     assert found("package crossbar").state == "problem"
     assert found("package workloads").state == "ok"
