@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from pimsim.base.shipped_files import defaults_path
-from pimsim.config.layers import read_layers
+from pimsim.config.layers import merge_layers, read_layers
 from pimsim.config.loading import load_config
 from pimsim.results.run_result import RunResult
 from pimsim.simulation import simulate
@@ -45,9 +45,10 @@ def _front() -> list[Mapping[str, str]]:
 def keys() -> str:
     """Return the table of the keys that the config changes, with the values of the machine that it starts from."""
     own = dict(_leaves(read_layers(REPAIRED)[-1].tree["machine"]))
-    before = dict(_leaves(read_layers(defaults_path())[0].tree["machine"]))
+    defaults = read_layers(defaults_path())
+    before = dict(_leaves(merge_layers([*defaults, *read_layers(SOURCES[CIRCUITS])])["machine"]))
     rows = [(f"`{key}`", _shown(before.get(key)), _shown(value)) for key, value in own.items()]
-    return table(["key below `machine`", "pim-llm", REPAIRED], rows)
+    return table(["key below `machine`", f"pim-llm {CIRCUITS}", REPAIRED], rows)
 
 
 def _shown(value: object) -> str:
@@ -77,7 +78,7 @@ def perplexity() -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{share:,.0%}" if abs(share) > 10 else f"{share:+.2%}"
+    return f"x {1 + share:,.0f}" if abs(share) > 10 else f"{share:+.2%}"
 
 
 def costs() -> str:
@@ -93,7 +94,8 @@ def costs() -> str:
             values = [of(_run(config, model)) for config in SOURCES]
             shown = [f"{value:,.0f}" if value > 1000 else f"{value:.2f}" for value in values]
             rows.append((name, figure, *shown, f"{values[2] / values[1]:.2f}x"))
-    return table(["model", "", *SOURCES, "repaired / with circuits"], rows, right=range(2, 6))
+    head = ["model", "", "pim-llm", f"pim-llm {CIRCUITS}", REPAIRED, "repaired / with circuits"]
+    return table(head, rows, right=range(2, 6))
 
 
 def front() -> str:
