@@ -107,9 +107,7 @@ def front() -> str:
             row["rows_at_once"],
             row["adcs"],
             f"{row['bits']}, {row['range']}",
-            row["remapping"],
-            row["gains"] + (" and sums" if row["input_sums"].lower() == "true" else ""),
-            row["polarity"].removeprefix("one_is_").upper(),
+            row["gains"],
             " to ".join(
                 f"{100 * (float(row[f'perplexity_ratio_{end}@kjv-bitnet']) - 1):+.2f}" for end in ("low", "high")
             ),
@@ -118,8 +116,8 @@ def front() -> str:
         for row in _front()
     ]
     heads = [f"{name}: {figure}" for name in MODELS.values() for figure in ("tokens/s", "tokens/J", "mm^2")]
-    first = ["cells, ohm", "array", "rows at once", "ADCs", "bits, range", "remapping", "gains", "1 is", "increase, %"]
-    return table([*first, *heads], rows, right=range(9, 15))
+    first = ["cells, ohm", "array", "rows at once", "ADCs", "bits, range", "gains", "increase, %"]
+    return table([*first, *heads], rows, right=range(7, 13))
 
 
 def _figures(row: Mapping[str, str], model: str) -> tuple[str, str, str]:
