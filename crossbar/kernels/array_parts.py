@@ -83,7 +83,6 @@ def _lines() -> Calls:
         (condensation.recover, (numbers, 0, 0, order, 0, matrix, False, False)),
         (ladders.word_factors, (matrix, numbers)),
         (ladders.bit_factors, (matrix, numbers)),
-        (ladders.two_ended_factors, (matrix, numbers)),
         (detours.block_sums, (matrix, matrix, lines, lines)),
         (detours.shares_of_lines, (matrix, lines, _zeros(3, np.float64))),
         (detours.add_detours, (matrix, matrix, matrix, matrix, weights, weights)),
