@@ -49,10 +49,27 @@ class WireParams(Params):
         description="IR drop. none: ideal wires; approximate: ladders of single lines and detours (docs/wires.md); "
         "exact: the whole resistive network"
     )
+    word_line_ends: Literal["one", "both"] = Field(
+        description="driven ends of a word line. one: the left end; both: both ends, with a driver at each"
+    )
+    bit_line_ends: Literal["one", "both"] = Field(
+        description="ends of a bit line at which its current is sensed. one: the end below; both: both ends, with a "
+        "clamp at each, whose currents are added"
+    )
     attenuates_noise: bool = Field(
         description="true: the lines attenuate the read noise of a cell as they attenuate its current; false: they do "
         "not, which overestimates it"
     )
+
+    @property
+    def word_ends(self) -> int:
+        """Driven ends of a word line, 1 or 2."""
+        return 2 if self.word_line_ends == "both" else 1
+
+    @property
+    def bit_ends(self) -> int:
+        """Ends of a bit line at which its current is sensed, 1 or 2."""
+        return 2 if self.bit_line_ends == "both" else 1
 
     @property
     def ohms(self) -> tuple[float, float]:
@@ -96,13 +113,14 @@ class LineParams(Params):
             raise ValueError(f"select_high_v ({self.select_high_v:g}) must not be below select_low_v")
         return self
 
-    def word_charge_j(self, cells: int, volts: float, activity: float) -> float:
+    def word_charge_j(self, cells: int, volts: float, activity: float, ends: int = 1) -> float:
         """Return the mean energy that charges the word line of a driven row in a read.
 
         Args:
             cells: Cells on the line.
             volts: Amplitude of the pulse.
             activity: Mean of (voltage / volts)^2 over inputs and pulses.
+            ends: Ends of the line with circuits.
 
         Returns:
             Joules; 0 if word lines keep their voltage.
@@ -110,7 +128,8 @@ class LineParams(Params):
         Reference:
             docs/circuits.md, eq. (1).
         """
-        return activity * (cells * self.word_line_f + self.word_end_f) * volts**2 if self.input_line == "word" else 0.0
+        line_f = cells * self.word_line_f + ends * self.word_end_f
+        return activity * line_f * volts**2 if self.input_line == "word" else 0.0
 
     def select_charge_j(self, cells: int, activity: float) -> float:
         """Return the mean energy that charges the select line of a driven row in a read.
@@ -129,12 +148,13 @@ class LineParams(Params):
         charge_j = (cells * self.select_line_f + self.select_end_f) * swing_v * self.select_high_v
         return charge_j * (activity if self.input_line == "select" else 1.0)
 
-    def bit_charge_j(self, cells: int, volts: float) -> float:
+    def bit_charge_j(self, cells: int, volts: float, ends: int = 1) -> float:
         """Return the energy that charges one bit line through its cells.
 
         Args:
             cells: Cells on the line.
             volts: Voltage of the word lines that the charge comes from.
+            ends: Ends of the line with circuits.
 
         Returns:
             Joules.
@@ -142,7 +162,7 @@ class LineParams(Params):
         Reference:
             docs/circuits.md, eq. (3).
         """
-        return (cells * self.bit_line_f + self.bit_end_f) * self.bit_swing_v * volts
+        return (cells * self.bit_line_f + ends * self.bit_end_f) * self.bit_swing_v * volts
 
 
 class DriverParams(Params):

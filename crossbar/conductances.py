@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from crossbar import device
 from crossbar.encoding import PLUS, Channel, WeightMatrix, lrs_table
 from crossbar.kernels.arguments import LANES, NOTHING, WORD, CellStatistics, Reading, Slice, Written
+from crossbar.kernels.line_ends import LineEnds
 from crossbar.kernels.programming import program_cells
 from crossbar.kernels.threads import run_in_ranges
 from crossbar.layout import Layout
-from crossbar.params import CrossbarParams
+from crossbar.params import CrossbarParams, WireParams
 
 MIN_CELLS_PER_THREAD = 2**15
 """Fewest cells per thread for which drawing in parallel pays off: about 0.2 ms of work."""
@@ -189,6 +190,18 @@ def has_wires(params: CrossbarParams) -> bool:
     return wires.model != "none" and (wires.word_line_ohm > 0 or wires.bit_line_ohm > 0)
 
 
+def line_ends(wires: WireParams) -> LineEnds:
+    """Return which lines are connected at both ends.
+
+    Args:
+        wires: Parameters of the wires.
+
+    Returns:
+        The ends, as `crossbar.parasitics` takes them.
+    """
+    return LineEnds(wires.word_line_ends == "both", wires.bit_line_ends == "both")
+
+
 def effective_conductances(
     weights: WeightMatrix, layout: Layout, channel: Channel, draw: Draw, references: NDArray[np.float32]
 ) -> NDArray[np.float32]:
@@ -254,7 +267,7 @@ def _place_on_lines(columns_s: NDArray[np.float64], lines: NDArray[np.int64]) ->
 def _transfer_matrices(arrays_s: Sequence[NDArray[np.float64]], params: CrossbarParams) -> NDArray[np.float64]:
     from crossbar.parasitics import approximate_transfer_matrix, transfer_matrix  # lazy: few configs model wires
 
-    word_line_ohm, bit_line_ohm = params.wires.word_line_ohm, params.wires.bit_line_ohm
+    ohms, ends = params.wires.ohms, line_ends(params.wires)
     if params.wires.model == "approximate":
-        return approximate_transfer_matrix(np.stack(arrays_s), word_line_ohm, bit_line_ohm)
-    return np.stack([transfer_matrix(array_s, word_line_ohm, bit_line_ohm) for array_s in arrays_s])
+        return approximate_transfer_matrix(np.stack(arrays_s), *ohms, ends)
+    return np.stack([transfer_matrix(array_s, *ohms, ends) for array_s in arrays_s])

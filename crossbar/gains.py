@@ -58,18 +58,6 @@ def set_converters(
     )
 
 
-def needs_sample(params: CrossbarParams) -> bool:
-    """Return whether sample vectors determine ranges or gains.
-
-    Args:
-        params: parameters of the array.
-
-    Returns:
-        False for ADCs of the full range without gains.
-    """
-    return params.adc.range != "full" or params.correction.gains != "none"
-
-
 def input_sum_products(
     vectors: NDArray[np.int32], layout: Layout, cells: Sequence[Cells], ranges: Sequence[Ranging]
 ) -> Floats | None:

@@ -98,7 +98,7 @@ def activity_of(
         conversions=conversions,
         conductance_sum_s=conductance,
         cell_energy_j=cell.read_voltage_v**2 * params.conduction_s * conductance,
-        dac_energy_j=rows_active * params.dac.conversion_energy_j,
+        dac_energy_j=rows_active * params.dacs_per_row * params.dac.conversion_energy_j,
         adc_energy_j=conversions * params.adc.energy_per_conversion_j,
         squared_drive=float(squares.sum()) / top_level**2 * layout.array_columns * slices,
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from crossbar.conductances import Draw, conductances_s
+from crossbar.conductances import Draw, conductances_s, line_ends
 from crossbar.encoding import MINUS, PLUS, Channel, WeightMatrix
-from crossbar.kernels.ladders import bit_factors, word_factors
+from crossbar.kernels.detours import cell_ladders
 from crossbar.layout import Layout
 
 Floats = NDArray[np.float64]
@@ -60,7 +60,5 @@ def noise_attenuation(weights: WeightMatrix, layout: Layout, channel: Channel, d
 
 
 def _ladder_product(cells: Floats, draw: Draw) -> Floats:
-    rows, columns = cells.shape
-    word_ohm, bit_ohm = draw.params.wires.ohms
-    product: Floats = word_factors(cells, np.full(columns, word_ohm)) * bit_factors(cells, np.full(rows, bit_ohm))
-    return product
+    psi, phi = cell_ladders(cells, *draw.params.wires.ohms, line_ends(draw.params.wires))
+    return psi * phi

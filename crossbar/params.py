@@ -261,6 +261,26 @@ class CrossbarParams(Params):
         return self
 
     @property
+    def uncommon_correction(self) -> str:
+        """Key of a correction against IR drop that the closed form of the SNR does not know; empty without one."""
+        if self.correction.gains != "none":
+            return "correction.gains"
+        if self.wires.model != "none" and self.wires.word_ends > 1:
+            return "wires.word_line_ends"
+        return "wires.bit_line_ends" if self.wires.model != "none" and self.wires.bit_ends > 1 else ""
+
+    @property
+    def needs_sample(self) -> bool:
+        """Whether sample vectors determine the ranges of the ADCs, or gains behind them."""
+        return self.adc.range != "full" or self.correction.gains != "none"
+
+    @property
+    def dacs_per_row(self) -> int:
+        """DACs of a driven row: one at each driven end of its word line; one if a select line carries the input."""
+        on_word_line = self.lines is None or self.lines.input_line == "word"
+        return self.wires.word_ends if on_word_line else 1
+
+    @property
     def read_pulse_s(self) -> float:
         """Duration of a read pulse in seconds: the stated one, or the time to settle (docs/circuits.md, eq. (9))."""
         return settling_s(self) if self.cell.read_pulse_s is None else self.cell.read_pulse_s
@@ -309,20 +329,26 @@ def settling_s(pair: CrossbarParams) -> float:
         Time in seconds: (b + 1) ln 2 time constants, which are the Elmore delays of row and column in series.
 
     Reference:
-        docs/circuits.md, eq. (9) to (12); Elmore, J. Appl. Phys. 19(1), 1948.
+        docs/circuits.md, eq. (9) to (12), (14) and (15); Elmore, J. Appl. Phys. 19(1), 1948.
     """
     lines, array, sensing = pair.lines, pair.array, pair.sensing
     assert lines is not None  # the model refuses it
     word_ohm, bit_ohm = pair.wires.ohms
     driver_ohm = 0.0 if pair.drivers is None else pair.drivers.resistance_ohm
     row_s = max(
-        driver_ohm * (array.columns * line_f + end_f) + array.columns**2 * word_ohm * line_f / 2
-        for line_f, end_f in ((lines.word_line_f, lines.word_end_f), (lines.select_line_f, lines.select_end_f))
+        driver_ohm / ends * (array.columns * line_f + ends * end_f)
+        + (array.columns / ends) ** 2 * word_ohm * line_f / 2
+        for line_f, end_f, ends in (
+            (lines.word_line_f, lines.word_end_f, pair.wires.word_ends),
+            (lines.select_line_f, lines.select_end_f, 1),
+        )
     )
     # A clamp discharges the bit line; without one, the driven cells in parallel charge it.
-    column_ohm = sensing.input_ohm
+    column_ohm, bit_ends = sensing.input_ohm, pair.wires.bit_ends
     if sensing.mode == "voltage":
         column_ohm = 1 / (array.driven_rows * pair.mean_conductance_s)
+    else:
+        column_ohm /= bit_ends
     bit_f = array.rows * lines.bit_line_f
-    column_s = column_ohm * (bit_f + lines.bit_end_f) + array.rows * bit_ohm * bit_f / 2
+    column_s = column_ohm * (bit_f + bit_ends * lines.bit_end_f) + array.rows * bit_ohm * bit_f / 2 / bit_ends**2
     return (pair.adc.bits + 1) * math.log(2) * (row_s + column_s)

@@ -1,9 +1,10 @@
 """IR drop: the effect of wire resistance on an array of conductances.
 
-Word line i is driven at its left end, and bit line j ends at the bottom in virtual ground. Every segment between
-neighbouring cells, from a driver to the first cell, and from the last cell to ground has the resistance of its line.
-Unused rows are driven with 0 V, so the network is linear and the same for all inputs: the column currents are voltages
-@ T. The transfer matrix T in siemens equals the conductance matrix if the lines are ideal.
+Word line i is driven at its left end, and bit line j ends at the bottom in virtual ground; either kind of line can be
+connected at both ends. Every segment between neighbouring cells, from a driver to the first cell, and from the last
+cell to ground has the resistance of its line. Unused rows are driven with 0 V, so the network is linear and the same
+for all inputs: the column currents are voltages @ T. The transfer matrix T in siemens equals the conductance matrix if
+the lines are ideal.
 
 Nothing here uses BLAS, and no result depends on the number of threads.
 
@@ -24,6 +25,7 @@ from crossbar.kernels.blocks import count_numbers, order_blocks
 from crossbar.kernels.condensation import condense, recover
 from crossbar.kernels.detours import approximate
 from crossbar.kernels.ladders import bit_line_potentials, column_currents, word_factors
+from crossbar.kernels.line_ends import ONE_END, LineEnds, padded, transfer_between_ports
 from crossbar.kernels.threads import run_in_ranges
 
 Floats = NDArray[np.float64]
@@ -47,13 +49,16 @@ MIN_WIRE_OHM, MAX_WIRE_OHM = 1e-12, 1e9
 """Bounds of the resistance of a wire segment that is not ideal, in ohms; within them nothing overflows."""
 
 
-def transfer_matrix(conductance_s: ArrayLike, word_line_ohm: float, bit_line_ohm: float) -> Floats:
+def transfer_matrix(
+    conductance_s: ArrayLike, word_line_ohm: float, bit_line_ohm: float, ends: LineEnds = ONE_END
+) -> Floats:
     """Compute the exact current at each output per volt on each driver, with the other drivers at 0 V.
 
     Args:
         conductance_s: cell conductances, [rows, columns] or [arrays, rows, columns], siemens.
         word_line_ohm: resistance of a word-line segment, ohms; 0 means ideal.
         bit_line_ohm: resistance of a bit-line segment, ohms; 0 means ideal.
+        ends: lines that are connected at both ends.
 
     Returns:
         Transfer matrix in the shape of `conductance_s`, float64, siemens. No element is negative; each is accurate to
@@ -68,21 +73,23 @@ def transfer_matrix(conductance_s: ArrayLike, word_line_ohm: float, bit_line_ohm
     cells, shape = _checked_cells(conductance_s, (2, 3), MAX_EXACT_CELLS)
     _check_wires(word_line_ohm, bit_line_ohm)
     if word_line_ohm == 0 or bit_line_ohm == 0:
-        return _approximated(cells, word_line_ohm, bit_line_ohm).reshape(shape)
+        return _approximated(cells, word_line_ohm, bit_line_ohm, ends).reshape(shape)
     rows, columns, transfer_s = cells.shape[1], cells.shape[2], np.empty(cells.shape)
-    blocks = order_blocks(rows, columns)
-    _, _, elements = count_numbers(rows, columns, blocks)
+    blocks = order_blocks(rows + ends.bit, columns + ends.word)
+    _, _, elements = count_numbers(rows + ends.bit, columns + ends.word, blocks, *ends.both)
 
     def solve(first: int, last: int) -> None:
         for array in range(first, last):
-            network = _condensed(cells[array], word_line_ohm, bit_line_ohm, blocks, elements, np.empty(0))
-            transfer_s[array] = network[rows:, :rows].T
+            network = _condensed(cells[array], word_line_ohm, bit_line_ohm, blocks, elements, np.empty(0), ends)
+            transfer_s[array] = transfer_between_ports(network, rows, columns, ends)
 
     run_in_ranges(solve, len(cells), 1)
     return transfer_s.reshape(shape)
 
 
-def approximate_transfer_matrix(conductance_s: ArrayLike, word_line_ohm: float, bit_line_ohm: float) -> Floats:
+def approximate_transfer_matrix(
+    conductance_s: ArrayLike, word_line_ohm: float, bit_line_ohm: float, ends: LineEnds = ONE_END
+) -> Floats:
     """Approximate `transfer_matrix`, about 30 times as fast for 256 x 256 cells.
 
     The result is the product of two ladders per cell, plus detours through other cells from an array of at most 16 x 16
@@ -92,6 +99,7 @@ def approximate_transfer_matrix(conductance_s: ArrayLike, word_line_ohm: float, 
         conductance_s: cell conductances, [rows, columns] or [arrays, rows, columns], siemens.
         word_line_ohm: resistance of a word-line segment, ohms; 0 means ideal.
         bit_line_ohm: resistance of a bit-line segment, ohms; 0 means ideal.
+        ends: lines that are connected at both ends.
 
     Returns:
         Transfer matrix in the shape of `conductance_s`, float64, siemens.
@@ -104,7 +112,7 @@ def approximate_transfer_matrix(conductance_s: ArrayLike, word_line_ohm: float, 
     """
     cells, shape = _checked_cells(conductance_s, (2, 3), MAX_LINES**2)
     _check_wires(word_line_ohm, bit_line_ohm)
-    return _approximated(cells, word_line_ohm, bit_line_ohm).reshape(shape)
+    return _approximated(cells, word_line_ohm, bit_line_ohm, ends).reshape(shape)
 
 
 def solve_currents(
@@ -161,12 +169,12 @@ def solve_node_voltages(
     if word_line_ohm == 0 or bit_line_ohm == 0:
         return _node_voltages_of_ideal_lines(cells[0], voltages, float(word_line_ohm), float(bit_line_ohm))
     blocks = order_blocks(rows, columns)
-    count, ports, elements = count_numbers(rows, columns, blocks)
+    count, ports, elements = count_numbers(rows, columns, blocks, *ONE_END.both)
     weights = np.empty(count)
     _condensed(cells[0], word_line_ohm, bit_line_ohm, blocks, elements, weights)
     ports_v = np.zeros((rows + columns, voltages.shape[0]))
     ports_v[:rows] = voltages.T
-    word_v, bit_v = recover(weights, rows, columns, blocks, ports, ports_v)
+    word_v, bit_v = recover(weights, rows, columns, blocks, ports, ports_v, *ONE_END.both)
     return np.ascontiguousarray(np.moveaxis(word_v, 2, 0)), np.ascontiguousarray(np.moveaxis(bit_v, 2, 0))
 
 
@@ -181,12 +189,12 @@ def _node_voltages_of_ideal_lines(
     return np.repeat(voltages[:, :, np.newaxis], cells.shape[1], axis=2), np.ascontiguousarray(bit_v)
 
 
-def _approximated(cells: Floats, word_line_ohm: float, bit_line_ohm: float) -> Floats:
+def _approximated(cells: Floats, word_line_ohm: float, bit_line_ohm: float, ends: LineEnds) -> Floats:
     word, bit, transfer_s = float(word_line_ohm), float(bit_line_ohm), np.empty(cells.shape)
 
     def solve(first: int, last: int) -> None:
         for array in range(first, last):
-            approximate(cells[array], word, bit, transfer_s[array])
+            approximate(cells[array], word, bit, transfer_s[array], ends)
 
     run_in_ranges(solve, len(cells), 1)
     return transfer_s
@@ -199,9 +207,11 @@ def _condensed(
     blocks: NDArray[np.int64],
     elements: int,
     weights: Floats,
+    ends: LineEnds = ONE_END,
 ) -> Floats:
-    word_s, bit_s = np.full(cells.shape, 1.0 / word_line_ohm), np.full(cells.shape, 1.0 / bit_line_ohm)
-    return _floats(condense(cells, word_s, bit_s, blocks, elements, weights))
+    inner = padded(cells, ends)
+    word_s, bit_s = np.full(inner.shape, 1.0 / word_line_ohm), np.full(inner.shape, 1.0 / bit_line_ohm)
+    return _floats(condense(inner, word_s, bit_s, blocks, elements, weights, *ends.both))
 
 
 def _floats(array: Floats) -> Floats:

@@ -18,7 +18,7 @@ from crossbar.cells import Cells
 from crossbar.conductances import Draw, conductances_s
 from crossbar.converters import dac_levels
 from crossbar.encoding import PLUS, WeightCode, WeightMatrix, activation_range, weight_code
-from crossbar.gains import input_sum_products, needs_sample, set_converters
+from crossbar.gains import input_sum_products, set_converters
 from crossbar.input_checks import check_computed, check_integer, checked_activations, checked_sample, checked_weights
 from crossbar.kernels.arguments import LANES, Converters, Pulses, ReadNoise, StoredCells
 from crossbar.kernels.multiplying import multiply_channel
@@ -86,7 +86,7 @@ def _programmed(
     unequal_levels = params.dac.level_error > 0 and params.dac.bits > 1
     levels = dac_levels(params, layout, draw.seed) if unequal_levels else None
     cells = tuple(program(weights, layout, channel, draw) for channel in code.channels)
-    pulses = make_pulses(sample if needs_sample(params) else sample[:0], params, layout, levels)
+    pulses = make_pulses(sample if params.needs_sample else sample[:0], params, layout, levels)
     ranges = set_converters(weights, layout, draw, cells, sample, pulses)
     return ProgrammedMatrix(weights, layout, code, draw, levels, cells, ranges, sample)
 

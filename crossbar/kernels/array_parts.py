@@ -70,8 +70,8 @@ def _networks() -> Calls:
     matrix, order, numbers = _zeros(2, np.float64), _zeros(2, np.int64), _zeros(1, np.float64)
     return [
         (blocks.order_blocks, (0, 0)),
-        (blocks.count_numbers, (0, 0, order)),
-        (condensation.condense, (matrix, matrix, matrix, order, 0, numbers)),
+        (blocks.count_numbers, (0, 0, order, False, False)),
+        (condensation.condense, (matrix, matrix, matrix, order, 0, numbers, False, False)),
     ]
 
 
@@ -80,7 +80,7 @@ def _lines() -> Calls:
     lines = _zeros(1, np.int64)
     weights = lines, numbers, numbers, numbers
     return [
-        (condensation.recover, (numbers, 0, 0, order, 0, matrix)),
+        (condensation.recover, (numbers, 0, 0, order, 0, matrix, False, False)),
         (ladders.word_factors, (matrix, numbers)),
         (ladders.bit_factors, (matrix, numbers)),
         (detours.block_sums, (matrix, matrix, lines, lines)),

@@ -1,7 +1,8 @@
 """Blocks of an array for nested dissection: how it is cut, and how the ports and nodes of each block are numbered.
 
 The ports of a block are numbered in this order: left ends of its word lines (rows), right ends (rows; none at the
-right edge of the array), top ends of its bit lines (columns; none at the top of the array), bottom ends (columns).
+right edge of the array), top ends of its bit lines (columns; none at the top of the array), bottom ends (columns). An
+array with `right_ends` or `top_ends` has ports there, too: the nodes of its last column and of its first row.
 """
 
 from __future__ import annotations
@@ -202,13 +203,15 @@ def _set_block(blocks: Indices, at: int, row: int, column: int, height: int, wid
 
 
 @njit(cache=True)
-def count_numbers(rows: int, columns: int, blocks: Indices) -> tuple[int, int, int]:
+def count_numbers(rows: int, columns: int, blocks: Indices, right_ends: bool, top_ends: bool) -> tuple[int, int, int]:
     """Count what `condense` and `recover` write for an array of this size.
 
     Args:
         rows: rows of the array.
         columns: columns of the array.
         blocks: from `order_blocks`.
+        right_ends: whether the word lines are also driven at their right ends.
+        top_ends: whether the bit lines also end in virtual ground at the top.
 
     Returns:
         Number of elimination weights; then, for the blocks that wait for the other half of a larger block at the same
@@ -217,13 +220,13 @@ def count_numbers(rows: int, columns: int, blocks: Indices) -> tuple[int, int, i
     weights = ports = elements = most_ports = most_elements = 0
     for b in range(blocks.shape[0]):
         row, column, height, width = blocks[b, 0], blocks[b, 1], blocks[b, 2], blocks[b, 3]
-        right, top = column + width < columns, row > 0
+        right, top = column + width < columns or right_ends, row > 0 or top_ends
         keep, nodes = port_count(height, width, right, top), node_count(height, width, right, top)
         weights += (nodes - keep) * (nodes + keep - 1) // 2
         if height * width > LEAF_CELLS:
             height_a, width_a, height_b, width_b = split(height, width)
-            first = port_count(height_a, width_a, column + width_a < columns, top)
-            second = port_count(height_b, width_b, right, row + height - height_b > 0)
+            first = port_count(height_a, width_a, column + width_a < columns or right_ends, top)
+            second = port_count(height_b, width_b, right, row + height - height_b > 0 or top_ends)
             ports -= first + second
             elements -= first * first + second * second
         ports += keep

@@ -141,7 +141,16 @@ def _add_network(network: Floats, parts: Floats, at: int, nodes: Indices) -> Non
 
 
 @njit(cache=True, nogil=True)
-def condense(cells: Floats, word_s: Floats, bit_s: Floats, blocks: Indices, elements: int, weights: Floats) -> Floats:
+def condense(
+    cells: Floats,
+    word_s: Floats,
+    bit_s: Floats,
+    blocks: Indices,
+    elements: int,
+    weights: Floats,
+    right_ends: bool,
+    top_ends: bool,
+) -> Floats:
     """Compute the conductances between the drivers and the outputs of an array.
 
     Args:
@@ -152,20 +161,23 @@ def condense(cells: Floats, word_s: Floats, bit_s: Floats, blocks: Indices, elem
         elements: most elements of networks that wait for their other halves, from `count_numbers`.
         weights: written: elimination weights for `recover`, as many as `count_numbers` says, float64; an empty array
             discards them.
+        right_ends: whether the word lines are also driven at their right ends.
+        top_ends: whether the bit lines also end in virtual ground at the top.
 
     Returns:
-        Lower triangle of the conductances between ports, drivers before outputs, [rows + columns, rows + columns]
-        float64, siemens.
+        Lower triangle of the conductances between the ports of the array, [ports, ports] float64, siemens; without
+        further ends, drivers before outputs, [rows + columns, rows + columns].
 
     Reference:
         docs/wires.md, eqs. (1) to (4).
     """
     rows, columns = cells.shape
     used = end = 0
-    parts, last = np.empty(elements), np.empty((rows + columns, rows + columns))
+    ports = port_count(rows, columns, right_ends, top_ends)
+    parts, last = np.empty(elements), np.empty((ports, ports))
     for block in range(blocks.shape[0]):
         row, column, height, width = blocks[block, 0], blocks[block, 1], blocks[block, 2], blocks[block, 3]
-        right, top = column + width < columns, row > 0
+        right, top = column + width < columns or right_ends, row > 0 or top_ends
         keep, nodes = port_count(height, width, right, top), node_count(height, width, right, top)
         network = np.zeros((nodes, nodes))
         if height * width <= LEAF_CELLS:
@@ -187,9 +199,9 @@ def condense(cells: Floats, word_s: Floats, bit_s: Floats, blocks: Indices, elem
             for b in range(a):
                 parts[end + a * keep + b] = network[a, b]
         end += keep * keep
-    for a in range(rows + columns):
+    for a in range(ports):
         for b in range(a):
-            last[a, b] = parts[a * (rows + columns) + b]
+            last[a, b] = parts[a * ports + b]
     return last
 
 
@@ -222,7 +234,14 @@ def _copy_rows(known: Floats, at: int, volts: Floats, nodes: Indices) -> None:
 
 @njit(cache=True, nogil=True)
 def recover(
-    weights: Floats, rows: int, columns: int, blocks: Indices, ports: int, ports_v: Floats
+    weights: Floats,
+    rows: int,
+    columns: int,
+    blocks: Indices,
+    ports: int,
+    ports_v: Floats,
+    right_ends: bool,
+    top_ends: bool,
 ) -> tuple[Floats, Floats]:
     """Compute the potentials of all nodes from those of the ports.
 
@@ -232,7 +251,10 @@ def recover(
         columns: columns of the array.
         blocks: from `order_blocks`.
         ports: most ports of blocks that wait, from `count_numbers`.
-        ports_v: potentials of drivers, then outputs, [rows + columns, vectors] float64, volts.
+        ports_v: potentials of the ports of the array, [ports, vectors] float64, volts; without further ends, drivers,
+            then outputs.
+        right_ends: whether the word lines are also driven at their right ends.
+        top_ends: whether the bit lines also end in virtual ground at the top.
 
     Returns:
         Potentials of the word-line nodes and of the bit-line nodes, each [rows, columns, vectors] float64, volts.
@@ -240,11 +262,11 @@ def recover(
     vectors = ports_v.shape[1]
     word_v = np.empty((rows, columns, vectors))
     bit_v = np.empty((rows, columns, vectors))
-    used, end, known = weights.size, rows + columns, np.empty((ports, vectors))
-    _copy_rows(known, 0, ports_v, np.arange(rows + columns))
+    used, end, known = weights.size, ports_v.shape[0], np.empty((ports, vectors))
+    _copy_rows(known, 0, ports_v, np.arange(ports_v.shape[0]))
     for b in range(blocks.shape[0] - 1, -1, -1):
         row, column, height, width = blocks[b, 0], blocks[b, 1], blocks[b, 2], blocks[b, 3]
-        right, top = column + width < columns, row > 0
+        right, top = column + width < columns or right_ends, row > 0 or top_ends
         keep, nodes = port_count(height, width, right, top), node_count(height, width, right, top)
         used -= (nodes - keep) * (nodes + keep - 1) // 2
         end -= keep

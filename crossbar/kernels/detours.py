@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from crossbar.kernels.blocks import count_numbers, order_blocks
 from crossbar.kernels.condensation import condense, recover
-from crossbar.kernels.ladders import bit_factors, word_factors
+from crossbar.kernels.ladders import bit_factors, two_ended_factors, word_factors
+from crossbar.kernels.line_ends import ONE_END, LineEnds, padded, transfer_between_ports, unit_port_voltages
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -41,15 +42,16 @@ def block_edges(count: int) -> Indices:
 
 
 @lru_cache(maxsize=16)
-def _interpolation_weights(count: int) -> tuple[Indices, Floats, Floats, Floats]:
+def _interpolation_weights(count: int, both_ends: bool = False) -> tuple[Indices, Floats, Floats, Floats]:
     """Compute weights that interpolate block values at the cells of a line.
 
-    The end of the line before cell 0 has a fixed potential, the other end is open. Between block centres the weights
-    are linear. Detours vanish at the fixed end and their slope is 0 at the open end, so beyond the outermost centres
-    the weights are those of a parabola with the same properties.
+    The end of the line before cell 0 has a fixed potential, the other end is open, or fixed too. Between block centres
+    the weights are linear. Detours vanish at a fixed end and their slope is 0 at an open end, so beyond the outermost
+    centres the weights are those of a parabola with the same properties.
 
     Args:
         count: cells of the line.
+        both_ends: whether the other end is fixed.
 
     Returns:
         For each cell: index of the block whose centre precedes it (the first or last but one outside all centres);
@@ -71,6 +73,10 @@ def _interpolation_weights(count: int) -> tuple[Indices, Floats, Floats, Floats]
             if position < near:
                 first[k] = position * (far - position) / (near * (far - near))
                 second[k] = position * (position - near) / (far * (far - near))
+            elif position > far and both_ends:
+                to_end, near_to_end, far_to_end = (count + 1.0 - place for place in (position, near, far))
+                first[k] = to_end * (to_end - far_to_end) / (near_to_end * (near_to_end - far_to_end))
+                second[k] = to_end * (near_to_end - to_end) / (far_to_end * (near_to_end - far_to_end))
             else:
                 if position > far:
                     to_end, near_to_end, far_to_end = (count + 0.5 - place for place in (position, near, far))
@@ -107,7 +113,7 @@ def block_sums(cells: Floats, factors: Floats, row_edges: Indices, column_edges:
 
 
 def _block_network(
-    cells: Floats, word_line_ohm: float, bit_line_ohm: float, row_edges: Indices, column_edges: Indices
+    cells: Floats, word_line_ohm: float, bit_line_ohm: float, row_edges: Indices, column_edges: Indices, ends: LineEnds
 ) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     """Build the array of blocks: one cell per block and wire segments between the centres of blocks.
 
@@ -118,10 +124,13 @@ def _block_network(
         row_edges: first row of each block and the end, [row blocks + 1] int64.
         column_edges: first column of each block and the end, [column blocks + 1] int64.
 
+        ends: ends of the lines.
+
     Returns:
         Conductances of the cells, of the word-line segment left of each and of the bit-line segment below each, each
-        [row blocks, column blocks] in siemens; resistance of a single word line [column blocks] and of a single bit
-        line [row blocks] along those segments, in ohms.
+        [row blocks, column blocks] in siemens, with the row and the column that further ends add; resistance of a
+        single word line [column blocks] and of a single bit line [row blocks] along those segments, and of the
+        segments to further ends, in ohms, from left to right and from top to bottom.
     """
     rows, columns = cells.shape
     sums = block_sums(cells, np.ones((rows, columns)), row_edges, column_edges)
@@ -130,13 +139,18 @@ def _block_network(
     after = np.concatenate((row_edges[2:], [rows + 1]))
     word_ohm: Any = word_line_ohm * 0.5 * (column_edges[1:] - before)
     bit_ohm: Any = bit_line_ohm * 0.5 * (after - row_edges[:-1])
-    word_s = (row_edges[1:] - row_edges[:-1])[:, np.newaxis] / word_ohm
-    bit_s = (column_edges[1:] - column_edges[:-1]) / bit_ohm[:, np.newaxis]
-    return sums, word_s, bit_s, word_ohm, bit_ohm
+    lines, crossed = np.diff(row_edges), np.diff(column_edges)
+    if ends.word:  # the further driver is at cell `columns`; the lines of the added column and row carry nothing
+        word_ohm = np.append(word_ohm, word_line_ohm * 0.5 * (columns - column_edges[-2] + 1))
+        crossed = np.append(crossed, 1)
+    if ends.bit:  # the further output is at cell -1
+        bit_ohm = np.insert(bit_ohm, 0, bit_line_ohm * 0.5 * (row_edges[1] + 1))
+        lines = np.insert(lines, 0, 1)
+    return padded(sums, ends), lines[:, np.newaxis] / word_ohm, crossed / bit_ohm[:, np.newaxis], word_ohm, bit_ohm
 
 
 def _detours(
-    cells: Floats, word_line_ohm: float, bit_line_ohm: float, row_edges: Indices, column_edges: Indices
+    cells: Floats, word_line_ohm: float, bit_line_ohm: float, row_edges: Indices, column_edges: Indices, ends: LineEnds
 ) -> tuple[Floats, Floats, Floats]:
     """Solve the array of blocks exactly and subtract what its own two ladders explain.
 
@@ -146,23 +160,29 @@ def _detours(
         bit_line_ohm: resistance of a bit-line segment, ohms.
         row_edges: first row of each block and the end, [row blocks + 1] int64.
         column_edges: first column of each block and the end, [column blocks + 1] int64.
+        ends: ends of the lines.
 
     Returns:
         What the ladders miss, never below 0: mean transfer conductance of a cell of each block, [row blocks, column
         blocks] in siemens; bit-line potentials with 1 V on an output, [row blocks, column blocks, outputs] in volts;
         word-line potentials with 1 V on a driver, [column blocks, row blocks, drivers] in volts.
     """
-    sums, word_s, bit_s, word_ohm, bit_ohm = _block_network(cells, word_line_ohm, bit_line_ohm, row_edges, column_edges)
+    edges = row_edges, column_edges
+    all_sums, word_s, bit_s, word_ohm, bit_ohm = _block_network(cells, word_line_ohm, bit_line_ohm, *edges, ends)
+    sums = all_sums[int(ends.bit) :, : all_sums.shape[1] - ends.word]
     row_blocks, column_blocks = sums.shape
     rows_of, columns_of = np.diff(row_edges)[:, np.newaxis], np.diff(column_edges)
-    blocks = order_blocks(row_blocks, column_blocks)
-    count, ports, elements = count_numbers(row_blocks, column_blocks, blocks)
+    blocks = order_blocks(*all_sums.shape)
+    count, ports, elements = count_numbers(*all_sums.shape, blocks, *ends.both)
     weights = np.empty(count)
-    network = condense(sums, word_s, bit_s, blocks, elements, weights)
-    word_v, bit_v = recover(weights, row_blocks, column_blocks, blocks, ports, np.eye(row_blocks + column_blocks))
+    network = condense(all_sums, word_s, bit_s, blocks, elements, weights, *ends.both)
+    ports_v = unit_port_voltages(row_blocks, column_blocks, ends)
+    word_v, bit_v = recover(weights, *all_sums.shape, blocks, ports, ports_v, *ends.both)
+    word_v, bit_v = (each[int(ends.bit) :, :column_blocks] for each in (word_v, bit_v))
     per_row, per_column = sums / rows_of, sums / columns_of
-    word_part, bit_part = word_factors(per_row, word_ohm), bit_factors(per_column, bit_ohm)
-    missing = network[row_blocks:, :row_blocks].T / rows_of - per_row * word_part * bit_part
+    word_part, bit_part = ladder_products(per_row, per_column, word_ohm, bit_ohm, ends)
+    transfer_s = transfer_between_ports(network, row_blocks, column_blocks, ends)
+    missing = transfer_s / rows_of - per_row * word_part * bit_part
     bit_residual, word_residual = bit_v[:, :, row_blocks:].copy(), word_v[:, :, :row_blocks].transpose(1, 0, 2).copy()
     for b in range(column_blocks):
         bit_residual[:, b, b] -= bit_part[:, b]
@@ -237,7 +257,57 @@ def add_detours(
             transfer_s[i, j] += max((lower * nearer + upper * farther) * by_row * by_column, 0.0)
 
 
-def approximate(cells: Floats, word_line_ohm: float, bit_line_ohm: float, transfer_s: Floats) -> None:
+def ladder_products(
+    of_word_lines: Floats, of_bit_lines: Floats, word_ohm: Floats, bit_ohm: Floats, ends: LineEnds
+) -> tuple[Floats, Floats]:
+    """Compute the potentials of both ladders of each cell.
+
+    Args:
+        of_word_lines: conductances of the cells of a word line, [rows, columns] float64, siemens.
+        of_bit_lines: conductances of the cells of a bit line, [rows, columns] float64, siemens.
+        word_ohm: resistance of the segment before each cell of a word line, and of that to a further driver, ohms.
+        bit_ohm: resistance of the segment to an output at the top, if there is one, and of that below each cell, ohms.
+        ends: ends of the lines.
+
+    Returns:
+        Potentials psi and phi, [rows, columns] float64, volts.
+
+    Reference:
+        docs/wires.md, eqs. (5) and (11).
+    """
+    if not ends.word:
+        word_part: Floats = word_factors(of_word_lines, word_ohm)
+    else:
+        word_part = two_ended_factors(of_word_lines, word_ohm) if word_ohm[0] else np.ones(of_word_lines.shape)
+    if not ends.bit:
+        bit_part: Floats = bit_factors(of_bit_lines, bit_ohm)
+    elif bit_ohm[0]:
+        bit_part = np.ascontiguousarray(two_ended_factors(np.ascontiguousarray(of_bit_lines.T), bit_ohm).T)
+    else:
+        bit_part = np.ones(of_bit_lines.shape)
+    return word_part, bit_part
+
+
+def cell_ladders(cells: Floats, word_line_ohm: float, bit_line_ohm: float, ends: LineEnds) -> tuple[Floats, Floats]:
+    """Compute the potentials of both ladders of each cell of an array of equal segments.
+
+    Args:
+        cells: conductances, [rows, columns] float64, siemens.
+        word_line_ohm: resistance of a word-line segment, ohms; 0 means ideal.
+        bit_line_ohm: resistance of a bit-line segment, ohms; 0 means ideal.
+        ends: ends of the lines.
+
+    Returns:
+        Potentials psi and phi, [rows, columns] float64, volts.
+    """
+    rows, columns = cells.shape
+    word_ohm, bit_ohm = np.full(columns + ends.word, word_line_ohm), np.full(rows + ends.bit, bit_line_ohm)
+    return ladder_products(cells, cells, word_ohm, bit_ohm, ends)
+
+
+def approximate(
+    cells: Floats, word_line_ohm: float, bit_line_ohm: float, transfer_s: Floats, ends: LineEnds = ONE_END
+) -> None:
     """Compute the approximate transfer matrix of one array; it is exact if one kind of line is ideal.
 
     This is not compiled: Numba would compile each kernel again that is called here. All of them release the GIL.
@@ -247,22 +317,22 @@ def approximate(cells: Floats, word_line_ohm: float, bit_line_ohm: float, transf
         word_line_ohm: resistance of a word-line segment, ohms; 0 means ideal.
         bit_line_ohm: resistance of a bit-line segment, ohms; 0 means ideal.
         transfer_s: [rows, columns] float64, siemens; overwritten.
+        ends: ends of the lines.
 
     Reference:
-        docs/wires.md, eqs. (5) to (9).
+        docs/wires.md, eqs. (5) to (9) and (11).
     """
     rows, columns = cells.shape
-    word_part = word_factors(cells, np.full(columns, word_line_ohm))
-    bit_part = bit_factors(cells, np.full(rows, bit_line_ohm))
+    word_part, bit_part = cell_ladders(cells, word_line_ohm, bit_line_ohm, ends)
     np.multiply(cells, word_part, out=transfer_s)
     transfer_s *= bit_part
     if word_line_ohm == 0.0 or bit_line_ohm == 0.0:
         return
     row_edges, column_edges = block_edges(rows), block_edges(columns)
-    missing, bit_residual, word_residual = _detours(cells, word_line_ohm, bit_line_ohm, row_edges, column_edges)
+    missing, bit_residual, word_residual = _detours(cells, word_line_ohm, bit_line_ohm, row_edges, column_edges, ends)
     by_row = block_sums(cells, word_part, np.arange(rows + 1), column_edges)
     by_column = block_sums(cells, bit_part, row_edges, np.arange(columns + 1)).T.copy()
     row_shares = shares_of_lines(by_row, row_edges, bit_residual)
     column_shares = shares_of_lines(by_column, column_edges, word_residual)
-    along_rows, along_columns = _interpolation_weights(rows), _interpolation_weights(columns)
+    along_rows, along_columns = _interpolation_weights(rows, ends.bit), _interpolation_weights(columns, ends.word)
     add_detours(transfer_s, missing, row_shares, column_shares, along_rows, along_columns)

@@ -75,6 +75,39 @@ def bit_factors(cells: Floats, segment_ohm: Floats) -> Floats:
     return factors
 
 
+@njit(cache=True, nogil=True)
+def two_ended_factors(cells: Floats, segment_ohm: Floats) -> Floats:
+    """Compute the potential at each cell of a line that is driven with 1 V at both ends, with the other lines at 0 V.
+
+    Args:
+        cells: conductances, [lines, cells of a line] float64, siemens.
+        segment_ohm: resistance of the segment before each cell, then of that behind the last one, [cells + 1] float64,
+            ohms; none is 0.
+
+    Returns:
+        Potentials, [lines, cells of a line] float64, volts.
+
+    Reference:
+        docs/wires.md, eq. (11).
+    """
+    lines, count = cells.shape
+    factors, current = np.empty((lines, count)), np.empty(count)
+    for i in range(lines):
+        far_conductance = far_current = 1.0 / segment_ohm[count]
+        for j in range(count - 1, -1, -1):
+            far_conductance += cells[i, j]
+            part = 1.0 / (1.0 + segment_ohm[j] * far_conductance)
+            # The potential is this factor times that before the segment, plus what the far end contributes.
+            factors[i, j], current[j] = part, segment_ohm[j] * far_current * part
+            far_conductance *= part
+            far_current *= part
+        before = 1.0
+        for j in range(count):
+            before = before * factors[i, j] + current[j]
+            factors[i, j] = before
+    return factors
+
+
 @njit(cache=True)
 def line_potentials(cells: Floats, segment_ohm: float, far_v: Floats, end_v: float) -> Floats:
     """Compute the potentials along one line whose cells lead to given voltages.

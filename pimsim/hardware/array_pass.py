@@ -131,7 +131,7 @@ class ArrayPass:
         sampled = pair.encoding.conversions_per_column * converted
         # An input register is read with every drive of its row: here, or with the conversion that the drive is for.
         registers = driven if pair.sensing.sampled == "array" else 0
-        dac_counts = _counts(dac_conversion=driven, register=registers)
+        dac_counts = _counts(dac_conversion=driven * pair.dacs_per_row, register=registers)
         read_counts = ((f"tile.{self.cell_read}", cells), *self._circuit_counts(driven, converted))
         read = (
             Step(self.name, "digital", "select rows", to_ps(self.row_groups * digital.row_decoder_s)),
@@ -244,9 +244,9 @@ class ArrayPass:
             if pair.sensing.mode == "voltage":
                 counts["bit_line"] = converted * pair.encoding.arrays
         if pair.drivers is not None:
-            counts["row_driver"] = rows
+            counts["row_driver"] = rows * pair.wires.word_ends
         if pair.sensing.clamp_energy_j:
-            counts["clamp"] = columns
+            counts["clamp"] = columns * pair.wires.bit_ends
         if pair.sensing.sample_energy_j:
             counts["sample"] = columns
         return _counts(**counts)
@@ -277,10 +277,11 @@ def pass_energies_j(pair: CrossbarParams) -> Mapping[str, float]:
     }
     lines, sensing, volts = pair.lines, pair.sensing, pair.cell.read_voltage_v
     if lines is not None:
-        energies["word_line"] = lines.word_charge_j(pair.array.columns, volts, pair.cell.read_activity)
+        drive, ends = pair.cell.read_activity, pair.wires.word_ends
+        energies["word_line"] = lines.word_charge_j(pair.array.columns, volts, drive, ends)
         energies["select_line"] = lines.select_charge_j(pair.array.columns, pair.cell.read_activity)
         if sensing.mode == "voltage":
-            energies["bit_line"] = lines.bit_charge_j(pair.array.rows, volts)
+            energies["bit_line"] = lines.bit_charge_j(pair.array.rows, volts, pair.wires.bit_ends)
     if pair.drivers is not None:
         energies["row_driver"] = pair.drivers.energy_j
     if sensing.clamp_energy_j:
@@ -311,9 +312,10 @@ def circuit_areas(config: CrossbarConfig) -> tuple[Area, ...]:
     pair, pes = config.pair, config.pes_per_tile
     areas = []
     if pair.drivers is not None:
-        areas.append(Area("row drivers", pair.drivers.area_m2, pair.encoding.arrays * pair.array.rows * pes))
+        drivers = pair.wires.word_ends * pair.encoding.arrays * pair.array.rows * pes
+        areas.append(Area("row drivers", pair.drivers.area_m2, drivers))
     if pair.sensing.column_area_m2:
-        columns = pair.encoding.conversions_per_column * pair.array.columns * pes
+        columns = pair.wires.bit_ends * pair.encoding.conversions_per_column * pair.array.columns * pes
         areas.append(Area("column circuits", pair.sensing.column_area_m2, columns))
     return tuple(areas)
 

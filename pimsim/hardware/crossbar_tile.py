@@ -310,7 +310,7 @@ class CrossbarTile(ArrayPasses, MatrixTile):
         array, (pe_buffer, tile_buffer) = config.pair.array, tile_figures(config)
         return (
             Area("cells", config.pair.cell.area_m2, config.pair.encoding.arrays * array.rows * array.columns * pes),
-            Area("DACs", config.pair.dac.area_m2, array.driven_rows * pes),
+            Area("DACs", config.pair.dac.area_m2, array.driven_rows * config.pair.dacs_per_row * pes),
             Area("ADCs", config.pair.adc.converter_area_m2, array.adc_count * pes),
             *circuit_areas(config),
             *self._gains.areas(),

@@ -91,10 +91,8 @@ def _machine_notes(machine: MachineConfig) -> tuple[str, ...]:
     if machine.crossbar_tile is not None and machine.crossbar_tile.pair.encoding.level_bits > 1:
         note = "the SNR of arrays is not estimated for cells of several bits (machine.crossbar.pair.encoding.cell_bits)"
         return (note, *scaling)
-    if machine.crossbar_tile is not None and machine.crossbar_tile.pair.correction.gains != "none":
-        note = (
-            "the SNR of arrays is not estimated with gains (machine.crossbar.pair.correction.gains); see pimsim array"
-        )
+    if machine.crossbar_tile is not None and (key := machine.crossbar_tile.pair.uncommon_correction):
+        note = f"the SNR of arrays is not estimated with machine.crossbar.pair.{key}; see pimsim array"
         return (note, *scaling)
     if machine.crossbar is None or (chosen := machine.outside.get("tile")) is None:
         return scaling

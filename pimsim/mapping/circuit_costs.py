@@ -49,5 +49,5 @@ def lines_item(machine: MachineConfig, ops: Iterable[OpRecord]) -> CostItem:
     columns, drive = pair.array.columns, pair.cell.read_activity
     row_j = LINES_130NM.word_charge_j(columns, pair.cell.read_voltage_v, drive)
     row_j += LINES_130NM.select_charge_j(columns, drive)
-    driven = sum(op.repeat * op.counts.get("tile.dac_conversion", 0) for op in ops)
+    driven = sum(op.repeat * op.counts.get("tile.dac_conversion", 0) for op in ops) // pair.dacs_per_row
     return CostItem(LINES, 0, driven * pair.encoding.arrays * row_j)

@@ -277,8 +277,7 @@ def _calibrations(crossbar: CrossbarConfig, machine: Machine, trace: Trace, plan
     Yields:
         One block per layer with matrices; nothing without calibration.
     """
-    calibrated = crossbar.pair.adc.range != "full" or crossbar.pair.correction.gains != "none"
-    vectors = crossbar.calibration_vectors if calibrated else 0
+    vectors = crossbar.calibration_vectors if crossbar.pair.needs_sample else 0
     if not _has_pair(machine) or not vectors:
         return
     for block, layers in zip(trace.blocks, plan.blocks, strict=True):

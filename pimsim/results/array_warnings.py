@@ -77,7 +77,7 @@ def _rows(pair: CrossbarParams) -> tuple[str, ...]:
 
 def _noise(pair: CrossbarParams) -> tuple[str, ...]:
     # In these cases a note of the run says that the SNR is not estimated.
-    if pair.sensing.integration is not None or pair.encoding.level_bits > 1 or pair.correction.gains != "none":
+    if pair.sensing.integration is not None or pair.encoding.level_bits > 1 or pair.uncommon_correction:
         return ()
     estimate = _estimate(pair)
     if estimate.snr_db >= LOWEST_SNR_DB:

@@ -13,8 +13,9 @@ from crossbar.ahead import compiling, missing_parts
 from crossbar.kernels import threads
 from crossbar.kernels.array_parts import PARTS
 from tests.crossbar.valid_params import PAIR
+from tests.crossbar.valid_params import WIRES as VALID_WIRES
 
-WIRES = {"model": "approximate", "word_line_ohm": 1.0, "bit_line_ohm": 1.0}
+WIRES = VALID_WIRES | {"model": "approximate", "word_line_ohm": 1.0, "bit_line_ohm": 1.0}
 NO_WIRES = WIRES | {"model": "none"}
 NEAR = {"hrs_ohm": 1.001 * PAIR["cell"]["lrs_ohm"]}
 CALIBRATED = PAIR | {"adc": PAIR["adc"] | {"range": "per_column"}}

@@ -15,6 +15,7 @@ from crossbar.gains import GAIN_POINTS, INPUT_POINTS, fit, quantised
 from crossbar.params import CrossbarParams
 from crossbar.parasitics import transfer_matrix
 from crossbar.programmed_matrix import ProgrammedMatrix
+from crossbar.row_parts import RowParts
 from tests.crossbar.valid_params import ADC, ARRAY, CELL, CORRECTION, ENCODING, NOISE, PAIR, WIRES
 from tests.support.closeness import near
 
@@ -203,3 +204,13 @@ def test_threads_and_calls_give_the_same_bits() -> None:
     whole = chip.multiply(x, threads=1)
     parts = [chip.multiply(x[first : first + 4], first_vector=first, threads=2) for first in (0, 4, 8)]
     assert (whole == np.concatenate(parts)).all()
+
+
+def test_parts_of_the_rows_add_up() -> None:
+    wires = {"model": "approximate", "word_line_ohm": 60.0}
+    chip = program_matrix(matrix_of("ternary", 1), params({"gains": "row_group", "input_sums": True}, wires=wires), 2)
+    x = vectors_of("twos_complement", 9, 3)
+    part_of = np.arange(chip.layout.array_rows)[:, None] % 2 * np.ones((1, COLUMNS), np.int64)
+    sums, _, _ = RowParts(chip, part_of).convert(x)
+    # Each part is rounded to integers on its own.
+    assert np.abs(sums.sum(axis=0) - chip.multiply(x)).max() <= 1

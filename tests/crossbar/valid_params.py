@@ -113,7 +113,14 @@ NOISE: dict[str, Any] = {
 }
 
 
-WIRES: dict[str, Any] = {"word_line_ohm": 2.82, "bit_line_ohm": 2.82, "model": "none", "attenuates_noise": False}
+WIRES: dict[str, Any] = {
+    "word_line_ohm": 2.82,
+    "bit_line_ohm": 2.82,
+    "model": "none",
+    "word_line_ends": "one",
+    "bit_line_ends": "one",
+    "attenuates_noise": False,
+}
 
 
 LINES: dict[str, Any] = {

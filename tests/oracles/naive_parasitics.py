@@ -76,3 +76,25 @@ def ladder(cells_s: Floats, segment_ohm: float) -> Floats:
         voltage -= segment_ohm * voltage * seen[k]
         currents[k] = voltage * cells_s[k]
     return currents
+
+
+def two_ended_transfer_matrix(
+    cells_s: Floats, word_line_ohm: float, bit_line_ohm: float, both_word: bool, both_bit: bool
+) -> Floats:
+    """Row by row: 1 V on both drivers of a word line, the current through the segments of all outputs of a column."""
+    rows, columns = cells_s.shape
+    nodal = nodal_matrix(cells_s, word_line_ohm, bit_line_ohm)
+    fed = np.zeros((2, rows, columns, rows))
+    ends = [0, columns - 1] if both_word else [0]
+    for i in range(rows):
+        for end in ends:
+            fed[0, i, end, i] += 1 / word_line_ohm
+        if both_word:
+            last = i * columns + columns - 1
+            nodal[last, last] += 1 / word_line_ohm
+    if both_bit:
+        for j in range(columns):
+            nodal[rows * columns + j, rows * columns + j] += 1 / bit_line_ohm
+    solved = np.linalg.solve(nodal, fed.reshape(len(nodal), -1)).reshape(fed.shape)
+    out: Floats = solved[1, -1].T / bit_line_ohm + (solved[1, 0].T / bit_line_ohm if both_bit else 0.0)
+    return out

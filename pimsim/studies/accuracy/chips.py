@@ -104,7 +104,7 @@ def arrays_of(
         network,
         params,
         seed,
-        calibration=calibration if params.adc.range != "full" else {},
+        calibration=calibration if params.needs_sample else {},
         tile_sums=tile_sums,
         sum_sample=calibration,
         weights_of=weights_of,

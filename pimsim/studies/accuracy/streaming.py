@@ -86,7 +86,7 @@ class ChipSettings:
     @property
     def calibrated(self) -> bool:
         """Whether a chip depends on the calibration text."""
-        return self.params.adc.range != "full" or self.tile_sums.bits is not None
+        return self.params.needs_sample or self.tile_sums.bits is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ _RANGES = {
     "calibrated": "range calibrated with sample vectors",
     "per_column": "range calibrated per column with sample vectors",
 }
+_GAINS = {"column": "one per column of an array", "row_group": "one per column and group of rows"}
 
 
 class DescriptionLine(NamedTuple):
@@ -83,6 +84,13 @@ def _lines(params: CrossbarParams) -> Iterator[tuple[str, str, str]]:
     yield "activations", pulses, "encoding.activation_bits"
     separate = _READOUTS[encoding.readout] if encoding.cells == "differential" else ""
     yield "ADC", f"{_count(adc.bits, 'bit')}{separate}, {_RANGES[adc.range]}", "adc.bits"
+    if params.correction.gains != "none":
+        sums = ", and a factor of the sum of the inputs" if params.correction.input_sums else ""
+        yield (
+            "gains",
+            f"{_GAINS[params.correction.gains]}, {params.correction.gain_bits} bits{sums}",
+            "correction.gains",
+        )
     yield from _noise(params)
 
 
@@ -114,6 +122,10 @@ def _noise(params: CrossbarParams) -> Iterator[tuple[str, str, str]]:
         yield "faults", text, "noise.faults.stuck_lrs"
     if "wires" in sources:
         lines = f"{_q(wires.word_line_ohm, '_ohm')} per cell of word line, {_q(wires.bit_line_ohm, '_ohm')} of bit line"
+        for name, ends in (("word", wires.word_ends), ("bit", wires.bit_ends)):
+            lines += f", both ends of {name} lines" if ends > 1 else ""
+        if wires.attenuates_noise or params.correction.gains != "none":
+            lines += f", read noise {'' if wires.attenuates_noise else 'not '}attenuated"
         yield "wires", f"{lines}; {wires.model} model", "wires.word_line_ohm"
     if "dac" in sources:
         yield "drivers", f"standard deviation {params.dac.level_error:.3g} steps per level", "dac.level_error"

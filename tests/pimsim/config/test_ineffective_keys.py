@@ -55,7 +55,7 @@ SITUATIONS: tuple[Mapping[str, Any], ...] = (
     {},
     {"workload.phase": "prefill", f"{MESH}.switching": "store_and_forward", "workload.routing.trace": "unread.json"},
     {"workload.phase": "load"},
-    {f"{ADC}.range": "full", "machine.sram.ports": None},
+    {f"{ADC}.range": "full", "machine.sram.ports": None, f"{PAIR}.wires.model": "none"},
     {"machine.crossbar.pair.array.columns_per_adc": 4, "mapping.projections": "systolic"},
     {f"{PAIR}.lines": CHARGED, f"{PAIR}.drivers": DRIVERS},
     {"workload.kv.keep": "recent", "workload.kv.recent": 9},
