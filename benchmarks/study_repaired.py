@@ -128,7 +128,7 @@ def figure_of(rows: list[dict[str, str]]) -> Figure:
 
     figure = new_figure(PAGE_IN, 3.4)
     full = max(int(row["tokens"]) for row in rows)
-    panels = {"area_m2@opt-6.7b": ("area, mm²", 1e6), "tokens_per_j@opt-6.7b": ("tokens/J", 1.0)}
+    panels = {"area_m2@opt-6.7b": ("area, 1000 mm²", 1e3), "tokens_per_j@opt-6.7b": ("tokens/J", 1.0)}
     for panel, (column, (label, unit)) in enumerate(panels.items()):
         axes = figure.add_subplot(1, 2, panel + 1)
         groups = {
@@ -143,10 +143,11 @@ def figure_of(rows: list[dict[str, str]]) -> Figure:
             axes.scatter(xs, ys, s=14, color=color, marker=marker, label=None if panel else name, linewidths=0)
         axes.axhline(1.0, color="0.3", linewidth=0.8, linestyle="--", label=None if panel else "1 %")
         axes.set_yscale("log")
+        ticks = [0.01, 0.1, 1, 10, 100]
+        axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
         if panel == 0:
-            axes.set_xscale("log")
             axes.set_ylabel("increase of perplexity, %")
-        axes.set_xlabel(f"{label} of OPT-6.7B on the same chip")
+        axes.set_xlabel(f"{label}, OPT-6.7B")
     figure.legend(loc="outside lower center", ncols=4)
     headed(figure, "Chips of the search; increases below 0.01 % are drawn at 0.01 %")
     return figure
