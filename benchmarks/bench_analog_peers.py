@@ -93,7 +93,7 @@ def main() -> None:
         with threadpool_limits(1):
             after = {case: ours(case, given.rounds) for case in before}
         for batch in BATCHES:
-            for tile, seconds in answer.get("tiles", {name: answer["seconds"]}).items():
+            for tile, seconds in (answer["tiles"] if "tiles" in answer else {name: answer["seconds"]}).items():
                 peer_s = statistics.median(seconds[str(batch)])
                 rows.append((batch, tile, f"{batch / peer_s:.3g}", duration(peer_s), "1"))
                 for case, first in before.items():

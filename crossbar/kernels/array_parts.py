@@ -96,11 +96,11 @@ PARTS = tuple(
     Part(__name__, name, group, seconds, calls)
     for name, group, seconds, calls in (
         ("programming", "arrays", 5.0, lambda: _programming(np.int16)),
-        ("products", "arrays", 6.0, lambda: _products(np.int16)),
+        ("products", "arrays", 9.0, lambda: _products(np.int16)),
         ("networks", "wires", 2.0, _networks),
         ("lines", "wires", 2.0, _lines),
         ("wide programming", "wide", 5.0, lambda: _programming(np.int32)),
-        ("wide products", "wide", 6.0, lambda: _products(np.int32)),
+        ("wide products", "wide", 9.0, lambda: _products(np.int32)),
     )
 )
 """Parts by group: `arrays`, and in addition `wires` for wires, and `wide` for cells that need 32 bits, because their

@@ -9,6 +9,7 @@ from numba import njit
 
 from crossbar.kernels.amx import configure_amx, release_amx, sum_one_block, sum_two_blocks
 from crossbar.kernels.arguments import BLOCK_PLANES, COUNTS, LANES, STEP_ROWS
+from crossbar.kernels.borrowing import borrowed, hold
 from crossbar.kernels.compiling import inlined, spliced
 from crossbar.kernels.lanes import convert_lanes
 from crossbar.kernels.reading import add_bow, allocate_noise, draw_noise, fetch_masks, subtract_baseline
@@ -58,13 +59,15 @@ def multiply_channel(
     Reference:
         docs/array.md, eqs. (3) to (5).
     """
-    amx = pulses.bytes.size > 0
-    if amx:
+    has_bytes, amx = pulses.bytes.size > 0, uses_amx(stored, pulses)
+    stored, pulses, converters = borrowed(stored), borrowed(pulses), borrowed(converters)
+    noise, storage, out, saturated = borrowed(noise), borrowed(storage), borrowed(out), borrowed(saturated)
+    if has_bytes:
         configure_amx()
     for chunk in range(first, last, _TILES if amx else 1):
         end = min(chunk + _TILES, last) if amx else chunk + 1
         _multiply_tiles(chunk, end, stored, pulses, converters, noise, storage, vector, out, saturated)
-    if amx:
+    if has_bytes:
         release_amx()
 
 
@@ -82,12 +85,19 @@ def _multiply_tiles(
     saturated: Any,
 ) -> None:
     conversions, width = pulses.weights.size, sums_of_vector(stored, pulses) * LANES
-    tables, sums = allocate_tables(stored, pulses, storage), allocate_sums(stored, pulses)
-    per_step, bits = np.empty(LANES, np.float32), pulses.words.shape[1]
-    buffers = allocate_noise(conversions * pulses.words.shape[0], pulses, storage)
-    total, outside, step = aligned_int32(LANES), aligned_int32(LANES), np.empty(LANES, np.float64)
-    # Added to `out` at the end: rows of `out` are a page or more apart and map to the same few cache sets of L1.
-    results = np.zeros((last - first, pulses.words.shape[0], LANES))
+    bits = pulses.words.shape[1]
+    owned = (
+        allocate_tables(stored, pulses, storage),
+        allocate_sums(stored, pulses),
+        allocate_noise(conversions * pulses.words.shape[0], pulses, storage),
+        np.empty(LANES, np.float32),
+        np.empty(LANES, np.float64),
+        aligned_int32(LANES),
+        aligned_int32(LANES),
+        # Added to `out` at the end: rows of `out` are a page or more apart and map to the same few cache sets of L1.
+        np.zeros((last - first, pulses.words.shape[0], LANES)),
+    )
+    tables, sums, buffers, per_step, step, total, outside, results = borrowed(owned)
     bows, amx = converters.bow.size > 0, uses_amx(stored, pulses)
     steps_before = 0
     for group in range(storage.starts.size - 1):
@@ -123,6 +133,7 @@ def _multiply_tiles(
         for tile in range(first, last):
             for lane in range(LANES):
                 out[v, tile * LANES + lane] += results[tile - first, v, lane]
+    hold(owned)
 
 
 @inlined

@@ -19,7 +19,7 @@ KEYS = (MASKS, TABLES, AMX)
 Cells of 32 bits are never summed by AMX: they are summed by masks or tables, as on other processors.
 """
 MASKED_VECTORS = 2
-"""Up to this number of vectors, sums of masked rows are faster than tables of subset sums."""
+"""Up to this number of vectors, sums of masked rows are faster than the other ways."""
 _ARCH_PRCTL = 158
 _REQUEST_PERMISSION = 0x1023
 _TILE_DATA = 18
@@ -67,9 +67,9 @@ def chosen_sums(vectors: int) -> str:
     forced = _forced.get()
     if forced is not None:
         return forced
-    if amx_available():
-        return AMX
-    return MASKS if vectors <= MASKED_VECTORS else TABLES
+    if vectors <= MASKED_VECTORS:
+        return MASKS
+    return AMX if amx_available() else TABLES
 
 
 @lru_cache(maxsize=1)

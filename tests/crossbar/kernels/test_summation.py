@@ -51,7 +51,8 @@ def test_other_ways_are_used_without_permission(monkeypatch: pytest.MonkeyPatch)
 def test_amx_is_used_with_permission(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(summation, "has_amx", lambda _: True)
     monkeypatch.setattr(summation, "_permitted", lambda: True)
-    assert chosen_sums(64) == AMX
+    assert chosen_sums(MASKED_VECTORS + 1) == AMX
+    assert chosen_sums(MASKED_VECTORS) == MASKS
 
 
 @pytest.mark.parametrize(("answer", "granted"), [(0, True), (-1, False)])
