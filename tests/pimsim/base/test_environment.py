@@ -24,6 +24,9 @@ def install(folder: Path, name: str, *files: str, metadata: str = "") -> None:
     info.mkdir(parents=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 9.9\n{metadata}", "utf-8")
     (info / "RECORD").write_text("".join(f"{file},,\n" for file in files), "utf-8")
+    for file in files:  # importlib_metadata, where another library has imported it, skips files that are not there
+        (folder / file).parent.mkdir(exist_ok=True)
+        (folder / file).write_text("", "utf-8")
 
 
 def requiring(monkeypatch: pytest.MonkeyPatch, folder: Path, *lines: str) -> None:
