@@ -30,6 +30,15 @@ BosOption = Annotated[
     ),
 ]
 
+SampleOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Layers of each chip on arrays, drawn for each chip; the others are exact, and the increase of the "
+        "likelihood is scaled to all layers, an estimate. Key accuracy.sampled_layers.",
+    ),
+]
+
 StreamOption = Annotated[
     Path | None,
     typer.Option(
@@ -46,6 +55,7 @@ _OF_A_NEW_STUDY = (
     "calibration",
     "chips",
     "tokens",
+    "sampled_layers",
     "vary",
     "bos",
     "seed",
@@ -88,6 +98,7 @@ def accuracy(
     tokens: Annotated[
         int | None, typer.Option(metavar="N", help="Number of tokens to predict; key accuracy.tokens.")
     ] = None,
+    sampled_layers: SampleOption = None,
     bos: BosOption = None,
     vary: Annotated[
         list[str] | None,
@@ -118,6 +129,7 @@ def accuracy(
         present_accuracy(stored, json, csv, plots)
         return
     own = {"model": model, "text": text, "calibration": calibration, "chips": chips, "tokens": tokens, "bos": bos}
+    own["sampled_layers"] = sampled_layers
     varied = [_values(each) for each in vary or []]
     settings = settings_of(overrides, **{name: (f"accuracy.{name}", value) for name, value in own.items()})
     loaded = load(config, settings, command="accuracy")
@@ -150,7 +162,7 @@ def _stored_study(config: str, options: Sequence[str]) -> AccuracyStudy | None:
     if result_format(config) != FILE.format:
         return None
     for option in options:
-        shown = f"--{option}".replace("--overrides", "--set")
+        shown = f"--{option}".replace("--overrides", "--set").replace("_", "-")
         refuse(f"{shown} is an option of a new study, but {config} holds a finished study, which is only shown")
     return read_accuracy(config)
 

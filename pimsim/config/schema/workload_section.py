@@ -371,3 +371,9 @@ class AccuracyConfig(Section):
         "an EOS token is never added"
     )
     chips: int = Field(ge=1, le=10_000, description="number of chips to simulate, each with its own random seed")
+    sampled_layers: int | None = Field(
+        ge=1,
+        le=100_000,
+        description="layers of each chip on arrays, drawn anew for each chip; the others are exact, and the increase "
+        "of the likelihood is scaled to all layers, an estimate; null: all layers",
+    )

@@ -115,7 +115,10 @@ def _facts(result: AccuracyResult) -> Iterator[tuple[str, str, str]]:
     yield "", "", _half(result.increase_over_text, "windows of text, averaged over chips")
     ratio = result.perplexity_ratio
     yield "cost in perplexity", cost_text(ratio), "against exact integers, same tokens; over chips and windows of text"
-    yield "", "", verdict(ratio)
+    if result.sampled_layers is None:
+        yield "", "", verdict(ratio)
+    else:
+        yield "", "", f"an estimate from {result.sampled_layers} of {len(result.layers)} layers, which proves no limit"
     yield "next token", f"{result.agreement.mean:.1%} agreement", "with the most likely token of the exact model"
     yield "divergence", f"{result.kl.mean:.4g} nats per token", "Kullback-Leibler divergence from the exact model"
     yield "logits", _decibels(result.logit_snr_db.mean), "SNR with respect to the exact model"

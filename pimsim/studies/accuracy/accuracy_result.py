@@ -132,8 +132,14 @@ class AccuracyResult(HeadlineRepr):
 
     @property
     def costs_less_than_1_percent(self) -> bool | None:
-        """Whether the whole interval of `perplexity_ratio` is below 1.01; None if there is no interval."""
-        return costs_less(self.perplexity_ratio, 0.01)
+        """Whether the whole interval of `perplexity_ratio` is below 1.01; None without an interval or all layers."""
+        return None if self.sampled_layers else costs_less(self.perplexity_ratio, 0.01)
+
+    @property
+    def sampled_layers(self) -> int | None:
+        """Layers of each chip on arrays, from which the likelihoods are estimated; None if all layers are."""
+        sampled = self.config.accuracy.sampled_layers
+        return None if sampled is None or sampled == len(self.layers) else sampled
 
     def _over_windows(self, nats: list[float]) -> Interval:
         """Return the mean per token with its confidence interval over windows.
@@ -249,6 +255,7 @@ class AccuracyResult(HeadlineRepr):
             "tokens": self.tokens,
             "characters": self.characters,
             **{name: asdict(interval) for name, interval in intervals.items()},
+            "sampled_layers": self.sampled_layers,
             "costs_less_than_1_percent": self.costs_less_than_1_percent,
             "adc_saturated": self.saturated,
             "write_energy_j": math.fsum(chip.write_energy_j for chip in self.chips) / len(self.chips),

@@ -13,6 +13,7 @@ from pimsim.inference import ArrayProjector, ExactProjector, Site
 from pimsim.inference.narrow_sums import TileSums
 from pimsim.studies.accuracy.measures import Comparison, Powers, nll
 from pimsim.studies.accuracy.reference import Floats, Reference, Tick
+from pimsim.studies.accuracy.sampled_layers import LayerSample, SampledProjector, scaled_writes
 from workloads.neural_network import Network
 
 
@@ -22,13 +23,14 @@ class ChipRun:
 
     Attributes:
         seed: Seed of the chip.
-        nll: Negative log likelihood of each window, summed over its tokens, nats.
+        nll: Negative log likelihood of each window, summed over its tokens, nats; with a sample of layers the estimate
+            for all of them.
         logits: Comparison of the logits with those of the exact model.
         sites: Signal and noise of each matrix's products, compared with exact products of the same (already
             erroneous) input activations; so errors of earlier layers are not included.
         layers: Signal and noise of the residual stream after each layer, compared with the exact model; so errors of
             all earlier layers are included.
-        writes: Number of write pulses for programming all matrices.
+        writes: Number of write pulses for programming all matrices, with a sample of layers an estimate.
         write_energy_j: Energy of these writes, joules.
     """
 
@@ -39,6 +41,36 @@ class ChipRun:
     layers: dict[int, Powers] = field(default_factory=dict)
     writes: int = 0
     write_energy_j: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ChipSettings:
+    """Chips that are evaluated.
+
+    Attributes:
+        params: Parameters of the arrays.
+        seeds: Seed of each chip.
+        tile_sums: Width of the sums that leave a tile.
+        weights_of: Alphabet of the weights by role, as for `ArrayProjector`.
+        threads: Number of threads of the compiled loops; None means one per core.
+        sample: Layers of each chip that are on arrays; None means all of them.
+    """
+
+    params: CrossbarParams
+    seeds: tuple[int, ...]
+    tile_sums: TileSums
+    weights_of: Mapping[str, str]
+    threads: int | None
+    sample: LayerSample | None = None
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether a chip depends on the calibration text."""
+        return self.params.needs_sample or self.tile_sums.bits is not None
+
+    def on_arrays(self, layer: int, seed: int) -> bool:
+        """Return whether a layer of the chip with a seed is on arrays."""
+        return self.sample is None or layer in self.sample.drawn(seed)
 
 
 class MeasuringProjector:
@@ -120,6 +152,7 @@ def run_chip(
     tick: Tick,
     tile_sums: TileSums | None = None,
     weights_of: Mapping[str, str] | None = None,
+    sample: LayerSample | None = None,
 ) -> ChipRun:
     """Program a network into the arrays of a chip and evaluate it on all windows of the text.
 
@@ -132,6 +165,7 @@ def run_chip(
         tile_sums: Width of the sums that leave a tile; None means that they are as wide as they need. The calibration
             text determines the scale of narrower ones.
         weights_of: Alphabet of the weights by role, as for `ArrayProjector`.
+        sample: Layers that are on arrays; None means all of them.
 
     Returns:
         Measurements of the chip.
@@ -141,9 +175,12 @@ def run_chip(
     """
     network = reference.network
     arrays = arrays_of(network, reference.calibration, params, seed, threads, tile_sums, weights_of)
-    measuring = MeasuringProjector(arrays, ExactProjector(network, arrays.activation_bits))
+    exact = ExactProjector(network, arrays.activation_bits)
+    measuring = MeasuringProjector(arrays, exact)
+    drawn = frozenset(range(network.spec.layers)) if sample is None else sample.drawn(seed)
+    projector = measuring if sample is None else SampledProjector(measuring, exact, drawn)
     streams: list[Floats] = []
-    decoder = reference.decoder(measuring, watch=lambda _, x: streams.append(x.copy()))
+    decoder = reference.decoder(projector, watch=lambda _, x: streams.append(x.copy()))
     run = ChipRun(seed, sites=measuring.powers)
     for number, window in enumerate(reference.windows):
         logits = reference.logits_of(decoder, window, number)
@@ -155,6 +192,10 @@ def run_chip(
         streams.clear()
         tick()
     for site in arrays.sites():
-        run.writes += arrays.matrix(site).writes
-        run.write_energy_j += arrays.matrix(site).write_energy_j
+        if site.layer in drawn:
+            run.writes += arrays.matrix(site).writes
+            run.write_energy_j += arrays.matrix(site).write_energy_j
+    if sample is not None:
+        run.nll = sample.extrapolated(run.nll, reference.exact_nll)
+        run.writes, run.write_energy_j = scaled_writes(sample, run.writes, run.write_energy_j)
     return run

@@ -23,15 +23,16 @@ from pimsim.studies.accuracy.accuracy_records import (
     TimedMachine,
 )
 from pimsim.studies.accuracy.accuracy_result import AccuracyResult
-from pimsim.studies.accuracy.chips import run_chip
+from pimsim.studies.accuracy.chips import ChipSettings, run_chip
 from pimsim.studies.accuracy.evaluation_inputs import Inputs, read_inputs, weight_kind
 from pimsim.studies.accuracy.integer_rules import check_codes, weight_bits
 from pimsim.studies.accuracy.key_codebooks import selection_of
 from pimsim.studies.accuracy.kv_figures import check_groups
 from pimsim.studies.accuracy.reference import NumberFormats, Reference, compute_reference, reference_steps
 from pimsim.studies.accuracy.result_assembly import assembled
+from pimsim.studies.accuracy.sampled_layers import LayerSample, layer_sample
 from pimsim.studies.accuracy.stream_state import StreamFolder, flat
-from pimsim.studies.accuracy.streaming import ChipSettings, StreamedEvaluation, fingerprints
+from pimsim.studies.accuracy.streaming import StreamedEvaluation, fingerprints
 
 Path = str | os.PathLike[str]
 Progress = Callable[[int, int], None]
@@ -64,6 +65,7 @@ def evaluate_accuracy(
     calibration: Path | None = None,
     chips: int | None = None,
     tokens: int | None = None,
+    sampled_layers: int | None = None,
     seed: int = 0,
     threads: int | None = None,
     progress: Progress | None = None,
@@ -78,6 +80,7 @@ def evaluate_accuracy(
         calibration: UTF-8 file whose activations set calibrated ADC ranges.
         chips: Number of chips; each has a seed of its own, spawned from `seed`.
         tokens: Number of tokens to predict, rounded up to whole windows that are spread evenly over the text.
+        sampled_layers: Layers of each chip on arrays, from which those with all layers are estimated.
         seed: Seed of all random numbers.
         threads: Number of threads of the compiled loops; None means one per core. The result does not depend on it.
         progress: Called after each forward pass over a window; with `stream`, at the beginning and after each layer and
@@ -98,7 +101,8 @@ def evaluate_accuracy(
     Reference:
         docs/accuracy.md.
     """
-    config = with_accuracy(config, model=model, text=text, calibration=calibration, chips=chips, tokens=tokens)
+    given = {"model": model, "text": text, "calibration": calibration, "chips": chips, "tokens": tokens}
+    config = with_accuracy(config, **given, sampled_layers=sampled_layers)
     if stream is not None:
         return _evaluate_streamed(config, seed, threads, progress, FilePath(stream))
     inputs = inputs_of(config)
@@ -117,7 +121,8 @@ def _evaluate_streamed(
     machine = machine_figures(config, inputs)
     pair = config.machine.operating_pair
     assert pair is not None
-    chips = ChipSettings(pair, seeds, tile_sums_of(config), weights_by_role(config), threads)
+    sample = sample_of(config, inputs)
+    chips = ChipSettings(pair, seeds, tile_sums_of(config), weights_by_role(config), threads, sample)
     evaluation = StreamedEvaluation(inputs, formats_of(config), chips)
     own = {"seed": seed, **fingerprints(inputs), **dict(flat(config.model_dump(mode="json")))}
     with closing(StreamFolder(folder, own, inputs.network.spec.d_model)) as state:
@@ -155,7 +160,8 @@ def inputs_of(config: Config, *, streamed: bool = False) -> Inputs:
 
     Raises:
         ConfigError: If the config has no crossbars, its arrays cannot store the weights of a decoder, its vector unit
-            computes ConSmax and the network has no constants for it, or groups of the KV cache do not divide its heads.
+            computes ConSmax and the network has no constants for it, groups of the KV cache do not divide its heads,
+            or it has fewer layers than `accuracy.sampled_layers`.
         WorkloadInputError: If the model or a text cannot be used.
     """
     bits = weight_bits(config, weights_by_role(config))
@@ -165,7 +171,24 @@ def inputs_of(config: Config, *, streamed: bool = False) -> Inputs:
         message = f"needs constants that {inputs.model_name} was not trained with; set machine.vector.softmax=exact"
         raise ConfigError([Problem("machine.vector.softmax", show("consmax"), message)], config.name)
     check_groups(config, inputs)
+    sample_of(config, inputs)
     return inputs
+
+
+def sample_of(config: Config, inputs: Inputs) -> LayerSample | None:
+    """Return the sample of layers that the chips of a config have on arrays.
+
+    Args:
+        config: Config with crossbars.
+        inputs: Network of the evaluation.
+
+    Returns:
+        The sample; None means all layers.
+
+    Raises:
+        ConfigError: If the network has fewer layers.
+    """
+    return layer_sample(config, inputs.network.spec.layers)
 
 
 def seeds_of(config: Config, seed: int) -> tuple[int, ...]:
@@ -331,5 +354,9 @@ def evaluate_point(
     assert pair is not None
     sums = tile_sums_of(config)
     weights_of = weights_by_role(config)
-    runs = [run_chip(reference, pair, each, threads, counter.tick, sums, weights_of) for each in seeds_of(config, seed)]
+    sample = sample_of(config, reference.inputs)
+    runs = [
+        run_chip(reference, pair, each, threads, counter.tick, sums, weights_of, sample)
+        for each in seeds_of(config, seed)
+    ]
     return assembled(config, reference, machine, seed, runs)

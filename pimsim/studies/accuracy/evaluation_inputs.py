@@ -131,7 +131,9 @@ def read_inputs(accuracy: AccuracyConfig, kind: WeightKind, bits: Bits = (), *, 
     Raises:
         WorkloadInputError: If a file is missing, invalid, too short or too large, or if model and tokenizer disagree.
     """
-    return _read(accuracy.model_copy(update={"chips": 1}), kind, bits, _stamp(accuracy), streamed)
+    return _read(
+        accuracy.model_copy(update={"chips": 1, "sampled_layers": None}), kind, bits, _stamp(accuracy), streamed
+    )
 
 
 def input_files(accuracy: AccuracyConfig) -> tuple[Path, ...]:

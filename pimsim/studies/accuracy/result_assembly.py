@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pimsim.base.plugins import plugin_records
@@ -26,6 +26,7 @@ from pimsim.studies.accuracy.key_codebooks import selection_notes
 from pimsim.studies.accuracy.kv_figures import cache_figures, cache_warnings
 from pimsim.studies.accuracy.measures import Powers
 from pimsim.studies.accuracy.reference import Reference
+from pimsim.studies.accuracy.sampled_layers import LayerSample, layer_sample
 from pimsim.version import __version__
 
 
@@ -45,6 +46,7 @@ def assembled(
         Result of the config.
     """
     inputs = reference.inputs
+    sample = layer_sample(config, inputs.network.spec.layers)
     return AccuracyResult(
         config=config,
         version=__version__,
@@ -58,7 +60,7 @@ def assembled(
         chips=tuple(map(_chip, runs)),
         sites=tuple(
             SiteErrors(site.layer, site.role, powers.snr_db, powers.saturated_fraction)
-            for site, powers in _pooled([_whole_matrices(run.sites) for run in runs]).items()
+            for site, powers in _by_layer(_pooled([_whole_matrices(run.sites) for run in runs]), sample)
         ),
         layers=tuple(
             LayerErrors(layer, powers.snr_db) for layer, powers in _pooled([run.layers for run in runs]).items()
@@ -67,6 +69,7 @@ def assembled(
         kv_caches=(cache_figures(reference),),
         warnings=(*inputs.warnings, *_format_warnings(reference), *cache_warnings(reference)),
         notes=(
+            *(() if sample is None else sample.notes(len(runs))),
             *inputs.network.spec.notes_at(machine.figures.context_length),
             *config.workload.kv.spec().notes_at(machine.figures.context_length),
             *selection_notes(reference.formats.selection),
@@ -79,6 +82,11 @@ def assembled(
         accounting=machine.accounting,
         plugins=plugin_records(),
     )
+
+
+def _by_layer(powers: Mapping[Site, Powers], sample: LayerSample | None) -> Iterable[tuple[Site, Powers]]:
+    """Return powers in the order of the layers, which chips with different samples of them have not."""
+    return powers.items() if sample is None else sorted(powers.items(), key=lambda each: each[0].layer)
 
 
 def _whole_matrices(powers: Mapping[Site, Powers]) -> dict[Site, Powers]:

@@ -22,14 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from crossbar.params import CrossbarParams
 from pimsim.base.errors import WorkloadInputError
 from pimsim.inference import ExactProjector, Projector, Site
 from pimsim.inference.forward_pass import ProjectionObserver
 from pimsim.inference.kept_entries import EntryChooser
 from pimsim.inference.layer_decoder import LayerDecoder, head_logits
-from pimsim.inference.narrow_sums import TileSums
-from pimsim.studies.accuracy.chips import ChipRun, MeasuringProjector, arrays_of
+from pimsim.studies.accuracy.chips import ChipRun, ChipSettings, MeasuringProjector, arrays_of
 from pimsim.studies.accuracy.evaluation_inputs import Inputs
 from pimsim.studies.accuracy.measures import Powers, nll_terms, tokens_per_chunk
 from pimsim.studies.accuracy.reference import (
@@ -40,6 +38,7 @@ from pimsim.studies.accuracy.reference import (
     compared_windows,
     with_prefix,
 )
+from pimsim.studies.accuracy.sampled_layers import scaled_writes
 from pimsim.studies.accuracy.stream_state import ActivationWriter, StreamFolder, StreamState
 from workloads.neural_network import LayerWeights, Network
 from workloads.streamed_network import StreamedNetwork
@@ -63,30 +62,6 @@ class StreamInterrupted(KeyboardInterrupt):
     def __init__(self, layers: int, of: int) -> None:
         super().__init__("interrupted")
         self.layers, self.of = layers, of
-
-
-@dataclass(frozen=True, slots=True)
-class ChipSettings:
-    """Chips that are evaluated.
-
-    Attributes:
-        params: Parameters of the arrays.
-        seeds: Seed of each chip.
-        tile_sums: Width of the sums that leave a tile.
-        weights_of: Alphabet of the weights by role, as for `ArrayProjector`.
-        threads: Number of threads of the compiled loops; None means one per core.
-    """
-
-    params: CrossbarParams
-    seeds: tuple[int, ...]
-    tile_sums: TileSums
-    weights_of: Mapping[str, str]
-    threads: int | None
-
-    @property
-    def calibrated(self) -> bool:
-        """Whether a chip depends on the calibration text."""
-        return self.params.needs_sample or self.tile_sums.bits is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +96,13 @@ class _Chip:
 
     run: ChipRun
     first: dict[Site, int] = field(default_factory=dict)
+
+    def add(self, measuring: MeasuringProjector) -> None:
+        """Add what was measured on the arrays of a layer."""
+        self.run.sites |= measuring.powers
+        for site in measuring.arrays.sites():
+            self.run.writes += measuring.arrays.matrix(site).writes
+            self.run.write_energy_j += measuring.arrays.matrix(site).write_energy_j
 
     def record(self) -> dict[str, Any]:
         run = self.run
@@ -292,23 +274,24 @@ class StreamedEvaluation:
     ) -> None:
         """Program a layer of a chip, pass all windows through it, and add what is measured to the chip's run."""
         (name, chip), (calibration, kept), settings = which, measured, self.chips
-        arrays = arrays_of(
-            part, calibration, settings.params, chip.run.seed, settings.threads, settings.tile_sums, settings.weights_of
-        )
-        measuring = MeasuringProjector(arrays, exact)
-        decoder = self._decoder(part, measuring)
+        measuring = None
+        if settings.on_arrays(part.first_layer, chip.run.seed):
+            arrays = arrays_of(
+                part, calibration, settings.params, chip.run.seed, settings.threads, settings.tile_sums,
+                settings.weights_of,
+            )  # fmt: skip
+            measuring = MeasuringProjector(arrays, exact)
+        decoder = self._decoder(part, measuring or exact)
         for window in range(len(self.inputs.windows)):
             x = self.streams[name].read(state, window)
             decoder.through(x, window)
             writer.append(x)
-            for site in measuring.powers:
+            for site in measuring.powers if measuring else ():
                 chip.first.setdefault(site, window)
             if window < len(kept):
                 chip.run.layers.setdefault(part.first_layer, Powers()).add(x, kept[window])
-        chip.run.sites |= measuring.powers
-        for site in arrays.sites():
-            chip.run.writes += arrays.matrix(site).writes
-            chip.run.write_energy_j += arrays.matrix(site).write_energy_j
+        if measuring:
+            chip.add(measuring)
 
     def _decoder(self, part: Network, projector: Projector, observe: ProjectionObserver | None = None) -> LayerDecoder:
         formats, chooser = self.reference.formats, self.reference.chooser
@@ -348,6 +331,9 @@ class StreamedEvaluation:
                 nats[place].append(math.fsum(each_terms))
         for run, found in zip(runs, nats[2:], strict=True):
             run.nll = found
+            if self.chips.sample is not None:
+                run.nll = self.chips.sample.extrapolated(found, nats[1])
+                run.writes, run.write_energy_j = scaled_writes(self.chips.sample, run.writes, run.write_energy_j)
         return replace(self.reference, float_nll=tuple(nats[0]), exact_nll=tuple(nats[1]))
 
 

@@ -38,13 +38,14 @@ class ModelAccuracy:
     Attributes:
         perplexity: Perplexity per token.
         perplexity_per_character: Perplexity per character of the text.
-        next_token_agreement: Fraction of positions whose likeliest token is that of the exact model.
+        next_token_agreement: Fraction of positions whose likeliest token is that of the exact model; not known with
+            `accuracy.sampled_layers`.
         perplexity_ratio: Perplexity over that of the exact model, from paired differences; over chips and windows.
     """
 
     perplexity: Interval
     perplexity_per_character: Interval
-    next_token_agreement: Interval
+    next_token_agreement: Interval | None
     perplexity_ratio: Interval
 
 
@@ -127,6 +128,7 @@ def _accuracy(key: _Key) -> ModelAccuracy:
         ProgressTotal,
         inputs_of,
         reference_of,
+        sample_of,
         seeds_of,
         tile_sums_of,
         weights_by_role,
@@ -139,15 +141,19 @@ def _accuracy(key: _Key) -> ModelAccuracy:
     # One thread, because each worker of a sweep has one core. The result does not depend on the number of threads.
     sums = tile_sums_of(key.config)
     weights_of = weights_by_role(key.config)
-    runs = [run_chip(reference, pair, seed, 1, lambda: None, sums, weights_of) for seed in seeds_of(key.config, 0)]
+    sample = sample_of(key.config, reference.inputs)
+    runs = [
+        run_chip(reference, pair, seed, 1, lambda: None, sums, weights_of, sample) for seed in seeds_of(key.config, 0)
+    ]
     lengths = [window.length for window in reference.windows]
     tokens = sum(lengths)
     characters = sum(map(reference.characters, reference.windows))
+    agreement = mean_interval([run.logits.agreement for run in runs])
     nats = mean_interval([math.fsum(run.nll) / tokens for run in runs]).limited(0.0)
     return ModelAccuracy(
         perplexity=nats.mapped(perplexity_of),
         perplexity_per_character=nats.mapped(lambda value: perplexity_of(value * tokens / characters)),
-        next_token_agreement=mean_interval([run.logits.agreement for run in runs]).limited(0.0, 1.0),
+        next_token_agreement=agreement.limited(0.0, 1.0) if sample is None else None,
         perplexity_ratio=paired_increase([run.nll for run in runs], reference.exact_nll, lengths).mapped(perplexity_of),
     )
 

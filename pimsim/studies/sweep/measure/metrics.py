@@ -281,17 +281,16 @@ def _of_model(name: str, better: Direction, description: str, over: str = "chips
         ("_low", "low", f"lower end of the {whole} of {name}"),
         ("_high", "high", f"upper end of the {whole} of {name}"),
     ):
-        of_run = _model_figure(f"{name}.{part}")
+        of_run = _model_figure(name, part)
         # As above: the arrays depend only on the config.
         yield Metric(f"{name}{ending}", "", "" if ending else better, text, of_run, _of_prefill(of_run))
 
 
-def _model_figure(path: str) -> Callable[[RunResult], float | None]:
-    figure = attrgetter(path)
-
+def _model_figure(name: str, part: str) -> Callable[[RunResult], float | None]:
     def of_run(result: RunResult) -> float | None:
         accuracy = model_accuracy(result)
-        return None if accuracy is None else figure(accuracy)
+        interval = None if accuracy is None else getattr(accuracy, name)
+        return None if interval is None else getattr(interval, part)
 
     return of_run
 
