@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from threading import Thread
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from pimsim.base.errors import PimsimError
+
+_LOCKS = {"llvmlite.binding.ffi": (), "numba.core.compiler_lock": ("acquire", "release", "__enter__", "__exit__")}
+"""Functions by module, all of them if none is named, that hold a lock and lose it if an exception is raised in them."""
 
 
 @contextmanager
@@ -22,7 +25,9 @@ def interruptible() -> Iterator[None]:
     Python drops an exception that is raised while it destroys an object or runs a callback of C code. Such an interrupt
     is raised again, so that none is lost. A library may also turn an interrupt into an error of its own: pydantic does
     while it builds the validators of a class, and an executor fails to join a thread that was not started yet. After an
-    interrupt such an error counts as the interrupt.
+    interrupt such an error counts as the interrupt. While Numba or llvmlite takes or returns the lock around its
+    compiler, an interrupt waits: one that is raised there leaves the lock taken, and the next thread that loads a
+    kernel waits for it for ever (llvmlite 0.50.0).
 
     Yields:
         Nothing.
@@ -33,12 +38,13 @@ def interruptible() -> Iterator[None]:
     before = {}
     received: list[int] = []
 
-    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
-        del frame
+    def interrupt(number: int, frame: FrameType | None) -> None:
         received.append(number)
-        raise KeyboardInterrupt
+        if not _in_a_lock(frame):
+            raise KeyboardInterrupt
+        _send_later(number)
 
-    hook, sys.unraisablehook = sys.unraisablehook, _raising_again(sys.unraisablehook)
+    hook, sys.unraisablehook = sys.unraisablehook, _raising_again(sys.unraisablehook, received)
     with suppress(ValueError):  # not in the main thread
         for number in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(number) is not signal.SIG_IGN:  # a shell's background process ignores SIGINT
@@ -56,15 +62,31 @@ def interruptible() -> Iterator[None]:
         sys.unraisablehook = hook
 
 
-def _signal_again() -> None:
-    time.sleep(0.01)
-    os.kill(os.getpid(), signal.SIGINT)
+def _in_a_lock(frame: FrameType | None) -> bool:
+    """Return whether a frame, or one that called it, is a function of `_LOCKS`."""
+    while frame is not None:
+        functions = _LOCKS.get(frame.f_globals.get("__name__", ""))
+        if functions is not None and (not functions or frame.f_code.co_name in functions):
+            return True
+        frame = frame.f_back
+    return False
 
 
-def _raising_again(report: Callable[[Any], object]) -> Callable[[Any], object]:
+def _send_later(number: int) -> None:
+    """Send a signal to this process, when the code that is running now has gone on a little."""
+
+    def send() -> None:
+        time.sleep(0.01)
+        os.kill(os.getpid(), number)
+
+    Thread(target=send, daemon=True).start()
+
+
+def _raising_again(report: Callable[[Any], object], received: list[int]) -> Callable[[Any], object]:
     def hook(unraisable: Any) -> None:
         if issubclass(unraisable.exc_type, KeyboardInterrupt):
-            Thread(target=_signal_again, daemon=True).start()  # a signal from here would be dropped here
+            # A signal from here would be dropped here. A process that ignores SIGINT gets the SIGTERM again.
+            _send_later(received[-1] if received else signal.SIGINT)
         else:
             report(unraisable)
 

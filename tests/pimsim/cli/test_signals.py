@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from pimsim.base.errors import OutputError
+from pimsim.cli import signals
 from pimsim.cli.app import CommandGroup
 from pimsim.cli.signals import interruptible
 from tests.support.command_line import SECONDS, pimsim
@@ -63,6 +65,55 @@ def test_an_error_that_a_library_makes_of_an_interrupt_is_the_interrupt() -> Non
         convert(OutputError("disk full"))
     with pytest.raises(RuntimeError), interruptible():
         raise RuntimeError("without an interrupt")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("module", "function"),
+    [
+        ("llvmlite.binding.ffi", "__enter__"),
+        ("llvmlite.binding.ffi", "__call__"),
+        ("numba.core.compiler_lock", "release"),
+    ],
+)
+def test_an_interrupt_waits_while_a_lock_is_taken(number: signal.Signals, module: str, function: str) -> None:
+    """A function of that name in a module of that name, which calls another one as a lock calls its callbacks."""
+    ended = []
+
+    def callback() -> None:
+        os.kill(os.getpid(), number)
+        time.sleep(0)  # a call, after which Python handles the signal
+        ended.append("callback")
+
+    there = {"__name__": module, "callback": callback}
+    exec(f"def {function}():\n    callback()", there)
+
+    def work() -> None:
+        there[function]()
+        ended.append(function)
+        time.sleep(60)
+
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        work()
+    assert ended == ["callback", function]
+
+
+def test_an_interrupt_does_not_wait_for_a_compiler() -> None:
+    there = {"__name__": "numba.core.compiler_lock", "receive": receive, "number": signal.SIGINT, "ended": []}
+    exec("def _acquire_compile_lock():\n    receive(number)\n    ended.append('compiled')", there)
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        there["_acquire_compile_lock"]()
+    assert not there["ended"]
+
+
+def test_the_locks_are_functions_of_the_libraries() -> None:
+    """Another name in a later version would leave the locks unprotected."""
+    locks = {"llvmlite.binding.ffi": ("_LLVMLock", "_lib_fn_wrapper"), "numba.core.compiler_lock": ("_CompilerLock",)}
+    assert locks.keys() == signals._LOCKS.keys()
+    for module, classes in locks.items():
+        there = importlib.import_module(module)
+        functions = {name for each in classes for name in vars(getattr(there, each))}
+        assert functions.issuperset(signals._LOCKS[module] or ("__enter__", "__exit__", "__call__"))
 
 
 def test_an_interrupt_while_an_object_is_destroyed_is_not_lost() -> None:
