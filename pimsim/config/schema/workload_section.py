@@ -374,6 +374,6 @@ class AccuracyConfig(Section):
     sampled_layers: int | None = Field(
         ge=1,
         le=100_000,
-        description="layers of each chip on arrays, drawn anew for each chip; the others are exact, and the increase "
+        description="layers of each chip on arrays, drawn for each chip; the others are exact, and the increase "
         "of the likelihood is scaled to all layers, an estimate; null: all layers",
     )

@@ -69,7 +69,15 @@ class ChipSettings:
         return self.params.needs_sample or self.tile_sums.bits is not None
 
     def on_arrays(self, layer: int, seed: int) -> bool:
-        """Return whether a layer of the chip with a seed is on arrays."""
+        """Return whether a layer of a chip is on arrays.
+
+        Args:
+            layer: Number of the layer, from 0.
+            seed: Seed of the chip.
+
+        Returns:
+            Whether it is on arrays; the others are computed exactly.
+        """
         return self.sample is None or layer in self.sample.drawn(seed)
 
 

@@ -1,4 +1,4 @@
-"""Estimate of what the arrays cost from some of the layers, drawn anew for each chip.
+"""Estimate of what the arrays cost from some of the layers, drawn for each chip.
 
 The other layers of a chip are computed exactly. To second order, the expected increase of the likelihood is the sum
 of what each layer costs alone, if the errors of the layers are independent. So the increase of a chip, divided by the

@@ -19,6 +19,7 @@ from pimsim.simulation import simulate
 from pimsim.studies.accuracy.accuracy_study import AccuracyPoint, AccuracyStudy
 from pimsim.studies.accuracy.sampled_layers import LayerSample, layer_sample, scaled_writes
 from pimsim.studies.sweep.measure.accuracy_metrics import model_accuracy
+from tests.support.closeness import near
 from tests.support.counts import scaled
 from tests.support.tiny_models import IDEAL, NO_WIRES, settings, tiny_model
 
@@ -101,7 +102,7 @@ def test_writes_are_about_those_of_all_layers(folder: Path) -> None:
     """The layers of the model have equal sizes."""
     some, every = evaluated(folder, *NO_WIRES).chips, evaluated(folder, *NO_WIRES, layers=None).chips
     for one, other in zip(some, every, strict=True):
-        assert one.writes == pytest.approx(other.writes, rel=DRAWS_TOLERANCE)
+        assert one.writes == near(other.writes, DRAWS_TOLERANCE)
 
 
 def test_the_head_says_what_is_estimated_and_nothing_is_claimed(folder: Path, tmp_path: Path) -> None:
