@@ -33,7 +33,7 @@ THIN_SHARE = 0.004
 
 NAME_CHARS = 40
 _ROW_PX = 30
-_FRAME_PX = 200
+_FRAME_PX = 226
 
 
 def layer_timeline(result: RunResult) -> Chart | None:
@@ -80,7 +80,7 @@ def layer_timeline(result: RunResult) -> Chart | None:
         "legend": {"orientation": "h", "yanchor": "top", "y": -56 / (len(rows) * _ROW_PX), "x": 0},
         "hovermode": "closest",
         "dragmode": "zoom",
-        "margin": {"t": 10, "r": 10},
+        "margin": {"t": 36, "r": 10},
     }
     for trace in traces:
         # An outline would hide a bar that is narrower than the outline itself.
