@@ -130,7 +130,7 @@ _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above
         "roofline_plots": "Draw the roofline plot of one run or of several.",
         "run_plots": "Draw the plots of a run: latency, energy and area.",
         "serving_plots": "Draw the plots of a serving run.",
-        "write_plots": "Write plots as PNG and SVG files.",
+        "write_plots": "Write plots as PNG, SVG and PDF files.",
     },
     "results.explanation": {
         "Explanation": "Result of `explain`: the critical path by cause, overlap and contention.",

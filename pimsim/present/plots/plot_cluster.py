@@ -5,17 +5,9 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from pimsim.base.summaries import counted
+from pimsim.present.plots.figure_layout import headed, new_figure
 from pimsim.present.plots.plot_serving import draw_times
-from pimsim.present.plots.style import (
-    BLUE,
-    COLUMN_IN,
-    GREY,
-    ORANGE,
-    axis_unit,
-    headed,
-    light_grid,
-    new_figure,
-)
+from pimsim.present.plots.style import BLUE, COLUMN_IN, GREY, ORANGE, axis_unit, light_grid
 from pimsim.studies.cluster.cluster_result import ClusterResult
 
 MAX_BARS = 32

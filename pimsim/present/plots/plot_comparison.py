@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from pimsim.base.errors import printable
+from pimsim.present.plots.active_style import pt, pt2
+from pimsim.present.plots.figure_layout import add_legend, headed, new_figure, write_value
 from pimsim.present.plots.style import (
     BLACK,
     BLUE,
@@ -30,11 +32,8 @@ from pimsim.present.plots.style import (
     YELLOW,
     Look,
     context_label,
-    headed,
     light_grid,
     model_label,
-    new_figure,
-    write_value,
 )
 from pimsim.studies.comparison.comparison_result import ComparisonResult
 from pimsim.studies.comparison.comparison_rows import ComparisonRow
@@ -111,7 +110,7 @@ def bars(result: ComparisonResult) -> Figure:
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
         light_grid(axes, "y")
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2 if not wide else 4, fontsize=SMALL_PT)
+    add_legend(figure, handles, labels, loc="outside lower center", ncols=2 if not wide else 4, fontsize=pt(SMALL_PT))
     headed(figure, _heading(result, at_largest=True))
     return figure
 
@@ -136,11 +135,11 @@ def trade(result: ComparisonResult) -> Figure:
         axes.scatter(
             [row.tokens_per_s],
             [row.tokens_per_j],
-            s=_size(row.figure("area_mm2"), areas),
+            s=pt2(_size(row.figure("area_mm2"), areas)),
             marker=MARKERS[models.index(row.model) % len(MARKERS)],
             facecolor=COLOURS[result.names.index(row.design) % len(COLOURS)],
             edgecolor="black",
-            linewidth=0.4,
+            linewidth=pt(0.4),
             alpha=0.8,
             zorder=3,
         )
@@ -166,7 +165,7 @@ def trade(result: ComparisonResult) -> Figure:
         ]
     if printed:
         handles.append(Line2D([], [], marker="*", linestyle="", label="printed", **_hollow()))
-    figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=SMALL_PT, handlelength=1)
+    add_legend(figure, handles=handles, loc="outside lower center", ncols=2, fontsize=pt(SMALL_PT), handlelength=1)
     size = f"; size: area, {min(areas):,.0f} to {max(areas):,.0f} mm^2 (log)" if areas else ""
     headed(figure, _heading(result, at_largest=True) + size)
     return figure
@@ -189,7 +188,7 @@ def over_contexts(result: ComparisonResult) -> Figure:
         for name, axes in zip(names, line, strict=True):
             _lines(axes, result, model, name)
             axes.set_ylabel(LABELS[name])
-        line[0].set_title(printable(model_label(model), MAX_NAME_CHARS), loc="left", fontsize=8)
+        line[0].set_title(printable(model_label(model), MAX_NAME_CHARS), loc="left", fontsize=pt(8))
     for axes in grid[-1]:
         axes.set_xlabel("prompt (tokens)" if result.phase in ("prefill", "generate") else "context (tokens)")
     handles = [
@@ -198,7 +197,7 @@ def over_contexts(result: ComparisonResult) -> Figure:
     ]
     if any(_stars(result, model, name) for model in models for name in names):
         handles.append(Line2D([], [], marker="*", linestyle="", label="printed", **_hollow()))
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=SMALL_PT)
+    add_legend(figure, handles=handles, loc="outside lower center", ncols=4, fontsize=pt(SMALL_PT))
     more = len(result.models) - len(models)
     headed(figure, _heading(result) + (f"; {more} more models not shown" if more else ""))
     return figure
@@ -214,7 +213,7 @@ def _lines(axes: Axes, result: ComparisonResult, model: str, name: str) -> None:
             _line(index),
             color=COLOURS[index % len(COLOURS)],
             marker=".",
-            linewidth=1.1,
+            linewidth=pt(1.1),
         )
     for point in _stars(result, model, name):
         axes.plot([point.context_length], [getattr(point, name)], "*", **_hollow(), zorder=4)
@@ -264,7 +263,7 @@ def _at_hand(result: ComparisonResult, point: ExternalPoint) -> bool:
 def _error_bars(axes: Axes, at: Sequence[float], rows: Sequence[ComparisonRow], name: str) -> None:
     for place, row in zip(at, rows, strict=True):
         if (each := row.interval(name)) is not None:
-            axes.plot([place, place], [each.low, each.high], color=BLACK, linewidth=0.8, zorder=5)
+            axes.plot([place, place], [each.low, each.high], color=BLACK, linewidth=pt(0.8), zorder=5)
 
 
 def _size(area_mm2: float | None, areas: Sequence[float]) -> float:
@@ -284,7 +283,7 @@ def _line(index: int) -> Any:
 
 
 def _hollow() -> dict[str, Any]:
-    return {"markersize": 8.0, "markerfacecolor": "white", "markeredgecolor": BLACK, "markeredgewidth": 0.8}
+    return {"markersize": pt(8.0), "markerfacecolor": "white", "markeredgecolor": BLACK, "markeredgewidth": pt(0.8)}
 
 
 def _short(name: str) -> str:

@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from pimsim.present.plots.active_style import pt
+from pimsim.present.plots.figure_layout import add_legend, new_figure, write_value
 from pimsim.present.plots.style import (
     COLUMN_IN,
     DATAFLOWS,
@@ -22,27 +24,13 @@ from pimsim.present.plots.style import (
     distinct,
     light_grid,
     model_label,
-    new_figure,
     quantity,
     three_digits,
-    write_value,
 )
 from pimsim.studies.paper.comparison_table import Row, Table
 
-PUBLISHED: Mapping[str, Any] = MappingProxyType(
-    {
-        "linestyle": "none",
-        "marker": "D",
-        "markersize": 4,
-        "markerfacecolor": "white",
-        "markeredgecolor": "black",
-        "markeredgewidth": 0.8,
-        "zorder": 5,
-    }
-)
-
-BLIND: Mapping[str, Any] = MappingProxyType({**PUBLISHED, "markerfacecolor": "0.6"})
-"""Markers of published values that were withheld when the rules were made."""
+PUBLISHED, BLIND = "white", "0.6"
+"""Colours of markers of published values, and of those that were withheld when the rules were made."""
 
 FIG6_PARTS: Mapping[str, Look] = MappingProxyType({**PARTS, "buffer": PARTS["tile_buffer"]})
 """Looks of the latency components of Fig. 6, which calls the tile buffers "buffer"."""
@@ -77,7 +65,7 @@ def fig1b(table: Table) -> Figure:
             share, printed = row["low_precision_share"], row["published"]
             text = f"{share:.3f}" if printed is None else f"{share:.3f}\n({printed:.3f})"
             colour = "white" if _luminance(*image.to_rgba(share)[:3]) < _EQUAL_CONTRAST else "black"
-            axes.text(x, y, text, ha="center", va="center", color=colour, fontsize=SMALL_PT)
+            axes.text(x, y, text, ha="center", va="center", color=colour, fontsize=pt(SMALL_PT))
     axes.set_xticks(range(len(contexts)), [str(context) for context in contexts])
     axes.set_yticks(range(len(widths)), [str(width) for width in widths])
     axes.tick_params(length=0)
@@ -116,7 +104,7 @@ def fig4(table: Table) -> Figure:
     axes.set_ylabel("decode latency relative\nto output-stationary")
     axes.margins(x=0.02)
     light_grid(axes, "y")
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    add_legend(figure, *axes.get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure
 
 
@@ -161,15 +149,15 @@ def fig6(table: Table) -> Figure:
     for part in distinct(table.rows, "part"):
         shares = {(r["model"], r["context_length"]): 100 * r["share"] for r in table.rows if r["part"] == part}
         bottoms = [below[key] for key in shares]
-        style = {**FIG6_PARTS[part].bar(), "linewidth": 0.2}  # a thicker line would hide the smallest bars
+        style = {**FIG6_PARTS[part].bar(), "linewidth": pt(0.2)}  # a thicker line would hide the smallest bars
         axes.bar([position[key] for key in shares], list(shares.values()), 0.85, bottom=bottoms, **style)
         below |= {key: below[key] + share for key, share in shares.items()}
     known = [row for row in table.rows if row["published"] is not None]
     assert {row["part"] for row in known} <= {"systolic"}, "markers belong to the lowest bar of a stack"
     x = [position[row["model"], row["context_length"]] for row in known]
-    axes.plot(x, [100 * row["published"] for row in known], label="published (systolic)", **PUBLISHED)
+    axes.plot(x, [100 * row["published"] for row in known], label="published (systolic)", **_marker())
     axes.set_xticks(list(position.values()), [context_label(context) for _, context in position], rotation=90)
-    axes.tick_params(axis="x", length=0, labelsize=SMALL_PT)
+    axes.tick_params(axis="x", length=0, labelsize=pt(SMALL_PT))
     for model in models:
         middle = (position[model, contexts[0]] + position[model, contexts[-1]]) / 2
         at: dict[str, Any] = {
@@ -178,14 +166,15 @@ def fig6(table: Table) -> Figure:
             "ha": "center",
             "va": "top",
         }
-        axes.annotate(model_label(model), (middle, 0), (0, -22), **at)
-    axes.set_xlabel("context length (tokens), by model", labelpad=17)
+        axes.annotate(model_label(model), (middle, 0), (0, pt(-22)), **at)
+    axes.set_xlabel("context length (tokens), by model", labelpad=pt(17))
     axes.set_ylabel("share of latency (%)")
     axes.set_ylim(0, 100)
     axes.margins(x=0.01)
     handles, labels = axes.get_legend_handles_labels()
     order = [*range(1, len(handles)), 0]  # matplotlib puts lines first; the bars should come first
-    figure.legend(
+    add_legend(
+        figure,
         [handles[i] for i in order],
         [labels[i] for i in order],
         loc="outside upper center",
@@ -265,7 +254,7 @@ def table3(table: Table) -> Figure:
             text = three_digits(value) if entry in simulated else f"{value:g}"
             printed_value = printed[entry][column] if entry in simulated and entry in printed else None
             if printed_value is not None:
-                axes.plot(printed_value, y, **PUBLISHED)
+                axes.plot(printed_value, y, **_marker())
             write_value(
                 axes,
                 f"< {text}" if entry[0] in UPPER_BOUNDS else text,
@@ -283,8 +272,8 @@ def table3(table: Table) -> Figure:
         each.tick_params(axis="y", length=0)
     handles: list[Patch | Line2D] = [Patch(**look.bar()) for look in (MACHINES["pim-llm"], MACHINES["tpu-llm"])]
     handles += [Patch(**_OTHERS.bar())]
-    handles += [Line2D([], [], label="published", **PUBLISHED)]
-    figure.legend(handles=handles, loc="outside upper center", ncols=4)
+    handles += [Line2D([], [], label="published", **_marker())]
+    add_legend(figure, handles=handles, loc="outside upper center", ncols=4)
     return figure
 
 
@@ -292,6 +281,26 @@ PLOTS: Mapping[str, Callable[[Table], Figure]] = MappingProxyType(
     {"fig1b": fig1b, "fig4": fig4, "fig5": fig5, "fig6": fig6, "fig7": fig7, "fig8": fig8, "table3": table3}
 )
 """Plots by the names of `pimsim.studies.paper.paper_tables.ITEMS`."""
+
+
+def _marker(colour: str = PUBLISHED) -> dict[str, Any]:
+    """Return the look of markers of published values, as keyword arguments of `Axes.plot`.
+
+    Args:
+        colour: Fill colour.
+
+    Returns:
+        The keyword arguments.
+    """
+    return {
+        "linestyle": "none",
+        "marker": "D",
+        "markersize": pt(4),
+        "markerfacecolor": colour,
+        "markeredgecolor": "black",
+        "markeredgewidth": pt(0.8),
+        "zorder": 5,
+    }
 
 
 def _machine_panels(
@@ -333,7 +342,7 @@ def _machine_panels(
                 printed_value = published(rows[machine, model, context])
                 if printed_value is not None:
                     marker = BLIND if rows[machine, model, context]["blind"] else PUBLISHED
-                    axes.plot(x + offset, printed_value / scale, **marker)
+                    axes.plot(x + offset, printed_value / scale, **_marker(marker))
         for x, context in enumerate(contexts):
             pair = [rows[machine, model, context] for machine in MACHINES]
             highest = max(pair, key=lambda row: float(row[column]))
@@ -341,7 +350,7 @@ def _machine_panels(
                 marked = published(highest) is not None
                 write_value(axes, above(*pair), (x, highest[column] / scale), (0, 5 if marked else 2))
         axes.set_xticks(range(len(contexts)), [context_label(context) for context in contexts])
-        axes.tick_params(axis="x", length=0, labelsize=SMALL_PT, labelbottom=True)
+        axes.tick_params(axis="x", length=0, labelsize=pt(SMALL_PT), labelbottom=True)
         axes.set_title(model_label(model))
         if log:
             axes.set_yscale("log")
@@ -350,8 +359,8 @@ def _machine_panels(
         light_grid(axes, "y")
     for axes in grid.flat[len(models) :]:
         axes.axis("off")
-    figure.supxlabel("context length (tokens)", fontsize=8)
-    figure.supylabel(label, fontsize=8)
+    figure.supxlabel("context length (tokens)", fontsize=pt(8))
+    figure.supylabel(label, fontsize=pt(8))
     return figure
 
 
@@ -364,10 +373,10 @@ def _panel_legend(figure: Figure, published: Sequence[str], note: str) -> None:
         note: Title of the legend.
     """
     handles: list[Patch | Line2D] = [Patch(**look.bar()) for look in MACHINES.values()]
-    handles += [Line2D([], [], label=label, **PUBLISHED) for label in published]
-    handles += [Line2D([], [], label="the same, blind", **BLIND)]
+    handles += [Line2D([], [], label=label, **_marker()) for label in published]
+    handles += [Line2D([], [], label="the same, blind", **_marker(BLIND))]
     empty = next(axes for axes in figure.axes if not axes.axison)
-    empty.legend(handles=handles, loc="center left", title=note, title_fontsize=8, alignment="left")
+    empty.legend(handles=handles, loc="center left", title=note, title_fontsize=pt(8), alignment="left")
 
 
 def _luminance(*rgb: float) -> float:

@@ -11,6 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pimsim.base.units import ps_to_s
+from pimsim.present.plots.active_style import pt
+from pimsim.present.plots.figure_layout import add_legend, headed, new_figure, write_value
 from pimsim.present.plots.style import (
     COMPONENTS,
     GREY,
@@ -19,16 +21,13 @@ from pimsim.present.plots.style import (
     SMALL_PT,
     Look,
     axis_unit,
-    headed,
     light_grid,
     names,
-    new_figure,
     percent,
     quantity,
     run_title,
     three_digits,
     tint,
-    write_value,
 )
 from pimsim.results.breakdown import BREAKDOWNS
 from pimsim.results.explanation import explain
@@ -75,7 +74,7 @@ def latency(result: RunResult) -> Figure:
             linestyle="--",
             label="hidden: overlaps with the critical path",
         )
-        figure.legend(loc="outside lower right")
+        add_legend(figure, loc="outside lower right", ncols=1)
     for row, value, end in zip(rows, seconds, ends, strict=True):
         write_value(axes, f"{quantity(value, '_s')}, {percent(value / result.latency_s)}", (end / size, row), (3, 0))
     axes.set_yticks(rows, [""] * len(parts))
@@ -180,7 +179,7 @@ def _nested(groups: Mapping[str, Mapping[str, float]], symbol: str, key: str, ti
     labels = [item.replace("_", " ") if item else _name(name, groups[name]) for name, item, _ in rows]
     axes.set_yticks(range(len(rows)), labels)
     for (_, item, _), text in zip(rows, axes.get_yticklabels(), strict=True):
-        text.set(fontsize=SMALL_PT if item else None, fontweight="normal" if item else "bold")
+        text.set(fontsize=pt(SMALL_PT) if item else None, fontweight="normal" if item else "bold")
     _finish(axes, len(rows), f"{what} ({unit})", largest / size)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
     headed(figure, title)
@@ -201,8 +200,8 @@ def _bar(look: Look) -> dict[str, Any]:
 def _label(axes: Axes, row: int, name: str, contents: str) -> None:
     place: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points", "ha": "right"}
     lines = textwrap.wrap(contents, _CONTENTS_CHARS)
-    axes.annotate(name, (0, row), (-6, 4.5 * max(1, len(lines))), va="center", fontweight="bold", **place)
-    axes.annotate("\n".join(lines), (0, row), (-6, -4.5), va="center", fontsize=_DESCRIPTION_PT, **place)
+    axes.annotate(name, (0, row), (pt(-6), pt(4.5 * max(1, len(lines)))), va="center", fontweight="bold", **place)
+    axes.annotate("\n".join(lines), (0, row), (pt(-6), pt(-4.5)), va="center", fontsize=pt(_DESCRIPTION_PT), **place)
 
 
 def _finish(axes: Axes, rows: int, label: str, largest: float) -> None:

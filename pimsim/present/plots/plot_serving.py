@@ -10,17 +10,9 @@ from matplotlib.figure import Figure
 
 from pimsim.base.summaries import counted
 from pimsim.base.units import ps_to_s
-from pimsim.present.plots.style import (
-    BLUE,
-    COLUMN_IN,
-    GREY,
-    ORANGE,
-    axis_unit,
-    headed,
-    light_grid,
-    new_figure,
-    quantity,
-)
+from pimsim.present.plots.active_style import pt
+from pimsim.present.plots.figure_layout import headed, new_figure
+from pimsim.present.plots.style import BLUE, COLUMN_IN, GREY, ORANGE, axis_unit, light_grid, quantity
 from pimsim.studies.serving.power_over_time import power_over_time
 from pimsim.studies.serving.request_records import RequestRecord
 from pimsim.studies.serving.serving_result import ServingResult
@@ -91,7 +83,7 @@ def over_time(result: ServingResult) -> Figure:
     upper.set_ylabel("sequences")
     upper.set_ylim(0, 1.45 * max(running))
     upper.legend(loc="upper left", ncols=2)
-    lower.step(times[::step], waiting[::step], where="post", color=GREY, linewidth=0.8)
+    lower.step(times[::step], waiting[::step], where="post", color=GREY, linewidth=pt(0.8))
     lower.fill_between(times[::step], waiting[::step], step="post", color=GREY, alpha=0.4, linewidth=0)
     lower.set_ylabel("requests waiting")
     lower.set_ylim(0, 1.1 * max(waiting) or 1.0)
@@ -125,7 +117,7 @@ def power(result: ServingResult) -> Figure:
     axes.stairs(total, times, fill=True, color=BLUE, label="dynamic")
     axes.stairs(leakage, times, fill=True, color=GREY, label="leakage")
     mean_w = result.power.dynamic_w + result.power.static_w
-    axes.axhline(mean_w / watts, color=ORANGE, linewidth=0.8, label=f"mean, {quantity(mean_w, '_w')}")
+    axes.axhline(mean_w / watts, color=ORANGE, linewidth=pt(0.8), label=f"mean, {quantity(mean_w, '_w')}")
     axes.set_xlabel(f"time ({unit})")
     axes.set_ylabel(f"power ({power_unit})")
     axes.set_xlim(times[0], times[-1])
@@ -167,7 +159,7 @@ def _cumulative(axes: Axes, values: list[float], what: str, color: str, like: li
     if chosen[-1] != len(ordered) - 1:
         chosen.append(len(ordered) - 1)
     shares = [(index + 1) / len(ordered) for index in chosen]
-    axes.step([ordered[index] for index in chosen], shares, where="post", color=color, linewidth=1, label=what)
+    axes.step([ordered[index] for index in chosen], shares, where="post", color=color, linewidth=pt(1), label=what)
     axes.set_ylim(0, 1.03)
     axes.set_xlim(left=0)
     axes.set_ylabel("share of requests")

@@ -20,21 +20,11 @@ from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
 from pimsim.base.errors import AnalysisError
+from pimsim.present.plots.active_style import pt, pt2
+from pimsim.present.plots.figure_layout import add_legend, headed, new_figure, write_value
 from pimsim.present.plots.plot_columns import Column, Names, log_ticks, plain
 from pimsim.present.plots.plot_sensitivity import sobol_bars, tornado
-from pimsim.present.plots.style import (
-    BLUE,
-    GREY,
-    LIGHT_GREY,
-    PAGE_IN,
-    SKY_BLUE,
-    SMALL_PT,
-    VERMILION,
-    headed,
-    new_figure,
-    three_digits,
-    write_value,
-)
+from pimsim.present.plots.style import BLUE, GREY, LIGHT_GREY, PAGE_IN, SKY_BLUE, SMALL_PT, VERMILION, three_digits
 from pimsim.studies.analysis.pareto import pareto_front
 from pimsim.studies.analysis.point_columns import Direction, Objectives, distinct, numbers
 from pimsim.studies.analysis.sensitivity import Axis, SobolIndices, axis_label, one_at_a_time
@@ -116,19 +106,21 @@ def scatter(frame: pd.DataFrame, objectives: Objectives, title: str, keys: Keys 
     across, up, *third = (names.column(complete, name, better) for name, better in objectives.items())
     figure = new_figure(PAGE_IN, 4.2)
     axes = figure.add_subplot()
-    axes.scatter(across.positions, up.positions, 12, LIGHT_GREY, edgecolors=GREY, linewidths=0.4, label="points")
+    axes.scatter(
+        across.positions, up.positions, pt2(12), LIGHT_GREY, edgecolors=GREY, linewidths=pt(0.4), label="points"
+    )
     colours: Any = VERMILION
     if third:
         shades, _ = _shades(figure, axes, third[0])
         colours = shades.to_rgba(third[0].positions[front])
     else:
-        axes.plot(*_stairs(across.positions[front], up.positions[front]), color=VERMILION, linewidth=1.0)
-    diamonds: dict[str, Any] = {"marker": "D", "edgecolors": "black", "linewidths": 0.6, "zorder": 4}
-    axes.scatter(across.positions[front], up.positions[front], 30, colours, label="front", **diamonds)
+        axes.plot(*_stairs(across.positions[front], up.positions[front]), color=VERMILION, linewidth=pt(1.0))
+    diamonds: dict[str, Any] = {"marker": "D", "edgecolors": "black", "linewidths": pt(0.6), "zorder": 4}
+    axes.scatter(across.positions[front], up.positions[front], pt2(30), colours, label="front", **diamonds)
     across.apply(axes, "x")
     up.apply(axes, "y")
     axes.grid(True)
-    figure.legend(loc="outside upper right", ncols=2)
+    add_legend(figure, loc="outside upper right", ncols=2)
     headed(figure, f"{title}: {len(front):,} of {len(complete):,} points on the front")
     return figure
 
@@ -166,7 +158,7 @@ def heat_map(
     axes = figure.add_subplot()
     axes.set_facecolor(LIGHT_GREY)  # colour of cells without points
     _, norm = _shades(figure, axes, shown)
-    axes.pcolormesh(shown.positions, cmap=_BLUES, norm=norm, edgecolors="white", linewidth=0.8)
+    axes.pcolormesh(shown.positions, cmap=_BLUES, norm=norm, edgecolors="white", linewidth=pt(0.8))
     if table.size <= _MAX_CELLS_WITH_VALUES:
         _write_cells(axes, shown, norm)
     _cell_ticks(axes, "x", [names.text(each, across) for each in columns], names.short(across))
@@ -209,16 +201,16 @@ def parallel_coordinates(
     leading, better = next(iter(objectives.items()))
     first = columns[leading]
     shades, _ = _shades(figure, axes, first, _BLUES if better == "higher" else _BLUES.reversed())
-    axes.plot(places, heights[behind].T, color=GREY, linewidth=0.4, alpha=0.35, zorder=1)
+    axes.plot(places, heights[behind].T, color=GREY, linewidth=pt(0.4), alpha=0.35, zorder=1)
     for row in front[::-1]:  # the best on top
-        axes.plot(places, heights[row], color=shades.to_rgba(first.positions[row]), linewidth=1.1, zorder=3)
+        axes.plot(places, heights[row], color=shades.to_rgba(first.positions[row]), linewidth=pt(1.1), zorder=3)
     for place, (name, column) in zip(places, columns.items(), strict=True):
-        axes.axvline(place, color="black", linewidth=0.6, zorder=2)
+        axes.axvline(place, color="black", linewidth=pt(0.6), zorder=2)
         _write_scale(axes, place, column, len(distinct(complete, name)))
     width = max(8, _LABEL_CHARS // len(columns))
     labels = ["\n".join(textwrap.wrap(column.label, width)) for column in columns.values()]
-    axes.set_xticks(places, labels, fontsize=SMALL_PT)
-    axes.tick_params(axis="x", length=0, pad=5)
+    axes.set_xticks(places, labels, fontsize=pt(SMALL_PT))
+    axes.tick_params(axis="x", length=0, pad=pt(5))
     axes.set_yticks([])
     axes.set_xlim(-0.3, len(columns) - 0.55)
     axes.set_ylim(-0.04, 1.04)
@@ -338,7 +330,7 @@ def _write_cells(axes: Axes, shown: Column, norm: Normalize) -> None:
             colour = "white" if norm(value) > 0.55 else "black"
             text = plain(value) if value == round(value) else three_digits(value)
             at = (place + 0.5, row + 0.5)
-            axes.text(*at, text, ha="center", va="center", fontsize=SMALL_PT, color=colour)
+            axes.text(*at, text, ha="center", va="center", fontsize=pt(SMALL_PT), color=colour)
 
 
 def _cell_ticks(axes: Axes, axis: str, texts: Sequence[str], label: str) -> None:

@@ -11,6 +11,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from pimsim.present.plots.active_style import pt
+from pimsim.present.plots.figure_layout import add_legend, new_figure
 from pimsim.present.plots.style import (
     LIGHT_GREY,
     MACHINES,
@@ -20,7 +22,6 @@ from pimsim.present.plots.style import (
     distinct,
     light_grid,
     model_label,
-    new_figure,
     three_digits,
     tint,
 )
@@ -97,13 +98,13 @@ def waterfall(table: Table) -> Figure:
         for context, axes in zip(contexts, line, strict=True):
             _panel(axes, cells[model, context], labels[model])
             axes.set_title(f"{model_label(model)}, l = {context}")
-        line[0].set_yticks(range(len(labels[model])), [_words(label) for label in labels[model]], fontsize=SMALL_PT)
+        line[0].set_yticks(range(len(labels[model])), [_words(label) for label in labels[model]], fontsize=pt(SMALL_PT))
         line[0].set_ylim(len(labels[model]) - 0.4, -0.6)
     title, _ = METRICS[table.name]
-    figure.supxlabel(f"{title}; numbers on the right: ratio of PIM-LLM to TPU-LLM", fontsize=8)
+    figure.supxlabel(f"{title}; numbers on the right: ratio of PIM-LLM to TPU-LLM", fontsize=pt(8))
     other = Look("another value of a switch", LIGHT_GREY)
     handles: list[Patch | Line2D] = [Patch(**look.bar()) for look in (*MACHINES.values(), other)]
-    figure.legend(handles=handles, loc="outside upper center", ncols=3)
+    add_legend(figure, handles=handles, loc="outside upper center", ncols=3)
     return figure
 
 
@@ -120,18 +121,18 @@ def _panel(axes: Axes, rows: Sequence[Row], labels: Sequence[str]) -> None:
                 left, width = min(step.before, step.level), abs(step.level - step.before)
                 axes.barh(y, width, _HEIGHT, left=left, facecolor=colour, edgecolor="black")
             elif step.before is None:
-                axes.plot(step.level, y, marker="o", markersize=3.5, color=look.colour, markeredgecolor="black")
-        axes.plot(*zip(*chain, strict=True), color="black", linewidth=0.5, zorder=0.9)
+                axes.plot(step.level, y, marker="o", markersize=pt(3.5), color=look.colour, markeredgecolor="black")
+        axes.plot(*zip(*chain, strict=True), color="black", linewidth=pt(0.5), zorder=0.9)
     for row in rows:
         at = (1.0, position[row["switch"]])
         axes.annotate(
             three_digits(row["ratio_so_far"]),
             at,
-            (2, 0),
+            (pt(2), 0),
             xycoords=axes.get_yaxis_transform(),
             textcoords="offset points",
             va="center_baseline",
-            fontsize=SMALL_PT - 0.5,
+            fontsize=pt(SMALL_PT - 0.5),
         )
     axes.set_xscale("log")
     axes.use_sticky_edges = False
@@ -139,7 +140,7 @@ def _panel(axes: Axes, rows: Sequence[Row], labels: Sequence[str]) -> None:
     axes.xaxis.set_major_locator(LogLocator(numticks=5))
     axes.xaxis.set_major_formatter(lambda value, _: _decade(value))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.tick_params(axis="x", labelsize=SMALL_PT)
+    axes.tick_params(axis="x", labelsize=pt(SMALL_PT))
     axes.tick_params(axis="y", length=0)
     light_grid(axes, "x")
 

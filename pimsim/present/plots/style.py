@@ -7,19 +7,13 @@ Where two of them look the same in grey print, a hatch distinguishes them.
 from __future__ import annotations
 
 import re
-import textwrap
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-import matplotlib.style
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 
 from pimsim.base.errors import printable
 from pimsim.base.summaries import counted
@@ -35,43 +29,6 @@ SMALL_PT = 7.0
 
 MAX_NAME_CHARS = 30
 """Maximum length in a title of the name of a config or a model."""
-_TITLE_CHARS_PER_IN = 12
-
-_SETTINGS: Mapping[str, Any] = MappingProxyType(
-    {
-        "font.size": 8,
-        "axes.titlesize": 9,
-        "axes.labelsize": 8,
-        "xtick.labelsize": 8,
-        "ytick.labelsize": 8,
-        "legend.fontsize": 8,
-        "legend.frameon": False,
-        "legend.handlelength": 1.4,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.linewidth": 0.6,
-        "axes.axisbelow": True,
-        "xtick.major.width": 0.6,
-        "ytick.major.width": 0.6,
-        "grid.color": "#cccccc",
-        "grid.linewidth": 0.4,
-        "patch.linewidth": 0.4,
-        "hatch.linewidth": 0.5,
-        "text.parse_math": False,  # names that users choose may contain dollar signs
-        "svg.hashsalt": "pimsim",  # without it the ids in an SVG file are random
-    }
-)
-
-
-@contextmanager
-def paper_style() -> Iterator[None]:
-    """Use the style of pimsim on top of matplotlib's defaults, independent of the user's matplotlibrc.
-
-    Yields:
-        None. The earlier settings are restored at the end.
-    """
-    with matplotlib.style.context(["default", dict(_SETTINGS)]):
-        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,18 +183,6 @@ def run_title(result: RunResult) -> str:
     return f"{names(result)}, {phase}, {result.config.schedule}"
 
 
-def headed(figure: Figure, text: str) -> None:
-    """Add a title that starts at the left edge of the figure, where there is more room than above the axes.
-
-    Args:
-        figure: The figure.
-        text: Title; long lines are wrapped.
-    """
-    characters = int(_TITLE_CHARS_PER_IN * figure.get_size_inches()[0])
-    lines = [line for each in text.splitlines() for line in textwrap.wrap(each, characters)]
-    figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=9)
-
-
 def three_digits(value: float) -> str:
     """Format a number with three significant digits, e.g. 0.512, 7.50, 11.6 or 1,262.
 
@@ -293,45 +238,6 @@ def axis_unit(largest: float, symbol: str) -> tuple[float, str]:
         if largest >= size:
             return size, prefix + symbol
     return 1e-12, "p" + symbol
-
-
-def new_figure(width_in: float, height_in: float) -> Figure:
-    """Return an empty figure that pyplot does not manage.
-
-    Args:
-        width_in: Width, inches.
-        height_in: Height, inches.
-
-    Returns:
-        The figure, with constrained layout.
-    """
-    figure = Figure(figsize=(width_in, height_in), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def write_value(axes: Axes, text: str, at: tuple[float, float], points: tuple[float, float]) -> None:
-    """Write a small text near a point of a plot, with a white outline that keeps it readable on grid lines.
-
-    Args:
-        axes: Axes of the plot.
-        text: Text to write.
-        at: Point, in data coordinates.
-        points: Offset from the point, in points. With a positive x offset the text starts there, as beside a bar;
-            otherwise it is centred, as above a bar.
-    """
-    beside = points[0] > 0
-    axes.annotate(
-        text,
-        at,
-        points,
-        textcoords="offset points",
-        ha="left" if beside else "center",
-        va="center_baseline" if beside else "baseline",
-        fontsize=SMALL_PT,
-        path_effects=[withStroke(linewidth=1.5, foreground="white")],
-        zorder=6,
-    )
 
 
 def tint(colour: str) -> tuple[float, float, float]:

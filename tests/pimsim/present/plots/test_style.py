@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from pimsim.present.plots.style import (
-    PARTS,
-    axis_unit,
-    context_label,
-    model_label,
-    percent,
-    quantity,
-    three_digits,
-)
+from pimsim.present.plots.style import PARTS, axis_unit, context_label, model_label, percent, quantity, three_digits
 from pimsim.steps.step_tree import PARTS as CONTENTS
 
 
