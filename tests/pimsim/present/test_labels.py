@@ -1,25 +1,11 @@
-"""Colours, labels and numbers of plots."""
+"""Values with their units, as plots and reports print them."""
 
 from __future__ import annotations
 
-from pimsim.present.plots.style import PARTS, axis_unit, context_label, model_label, percent, quantity, three_digits
-from pimsim.steps.step_tree import PARTS as CONTENTS
+from pimsim.present.labels import axis_unit, context_label, percent, quantity, three_digits
 
 
-def test_every_part_has_a_look_of_its_own() -> None:
-    assert set(PARTS) == set(CONTENTS)
-    assert len({(look.colour, look.hatch) for look in PARTS.values()}) == len(PARTS)
-
-
-def test_labels() -> None:
-    assert [model_label(name) for name in ("gpt2-350m", "gpt2-small", "opt-6.7b", "llama-7b", "x", "my-llm-1b")] == [
-        "GPT-2 350M",
-        "GPT-2 Small",
-        "OPT-6.7B",
-        "LLaMA-7B",
-        "x",
-        "my-llm-1b",
-    ]
+def test_contexts() -> None:
     assert [context_label(context) for context in (1, 128, 1024, 1500, 4096)] == ["1", "128", "1k", "1500", "4k"]
 
 
