@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -11,10 +14,33 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.patheffects import withStroke
 
+from pimsim.base.errors import OutputError
 from pimsim.present.plots.active_style import active_style, pt
-from pimsim.present.plots.style import SMALL_PT
+from pimsim.present.plots.style import PAGE_IN, SMALL_PT
 
 _TITLE_CHARS_PER_IN = 12
+
+
+NARROW_IN = 6.0
+"""Width at 8 pt type below which plots designed for a page are arranged for a column."""
+_given: ContextVar[Axes | None] = ContextVar("axes to draw into", default=None)
+
+
+@contextmanager
+def into(axes: Axes | None) -> Iterator[None]:
+    """Draw the next plot of one panel into axes of the caller.
+
+    Args:
+        axes: The axes; None means a figure of its own.
+
+    Yields:
+        None.
+    """
+    token = _given.set(axes)
+    try:
+        yield
+    finally:
+        _given.reset(token)
 
 
 class PlotFigure(Figure):
@@ -51,7 +77,12 @@ def new_figure(width_in: float, height_in: float) -> Figure:
 
     Returns:
         The figure, with constrained layout.
+
+    Raises:
+        OutputError: If the caller gave axes, which have one panel only.
     """
+    if _given.get() is not None:
+        raise OutputError("this plot has several panels and needs a figure of its own: leave out ax")
     style = active_style()
     size = (style.width_in or width_in * style.scale, height_in * style.scale)
     figure = PlotFigure(width_in, figsize=size, layout="constrained")
@@ -59,16 +90,52 @@ def new_figure(width_in: float, height_in: float) -> Figure:
     return figure
 
 
-def room_in(figure: Figure) -> float:
-    """Return the width of a figure in units of its type: what fits is what would fit this width at 8 pt.
+def new_axes(width_in: float, height_in: float) -> tuple[Figure, Axes]:
+    """Return an empty figure with one panel, or the axes of the caller (`into`) and their figure.
 
     Args:
-        figure: The figure.
+        width_in: Width for which the plot is designed, inches; a style may have another.
+        height_in: Height at 8 pt type, inches.
 
     Returns:
-        Width at 8 pt type, inches.
+        The figure and its axes.
     """
-    return float(figure.get_size_inches()[0]) / pt(1)
+    given = _given.get()
+    if given is not None:
+        return _figure_of(given), given
+    figure = new_figure(width_in, height_in)
+    return figure, figure.add_subplot()
+
+
+def _figure_of(axes: Axes) -> Figure:
+    figure = axes.get_figure(root=True)
+    assert figure is not None, "axes of a caller belong to a figure"
+    return figure
+
+
+def room_for(width_in: float) -> float:
+    """Return the width that a plot has in units of its type: what fits is what would fit this width at 8 pt.
+
+    Args:
+        width_in: Width for which the plot is designed, inches.
+
+    Returns:
+        Width of the figure in the active style, or of the axes of the caller, at 8 pt type, inches.
+    """
+    given = _given.get()
+    if given is not None:
+        return float(given.get_window_extent().width / _figure_of(given).dpi) / pt(1)
+    width = active_style().width_in
+    return width_in if width is None else width / pt(1)
+
+
+def narrow() -> bool:
+    """Tell whether a plot designed for a page must be arranged for a column.
+
+    Returns:
+        Whether its width is below `NARROW_IN`.
+    """
+    return room_for(PAGE_IN) < NARROW_IN
 
 
 def add_legend(figure: Figure, *args: Any, ncols: int, **settings: Any) -> Legend:
@@ -83,6 +150,9 @@ def add_legend(figure: Figure, *args: Any, ncols: int, **settings: Any) -> Legen
     Returns:
         The legend.
     """
+    given = _given.get()
+    if given is not None:
+        return given.legend(*(args or given.get_legend_handles_labels()), **{**settings, "loc": "best"})
     legend = figure.legend(*args, ncols=ncols, **settings)
     entries = len(legend.get_texts())
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
@@ -90,7 +160,6 @@ def add_legend(figure: Figure, *args: Any, ncols: int, **settings: Any) -> Legen
         if columns < ncols:
             legend.remove()
             legend = figure.legend(*args, ncols=columns, **settings)
-        legend.set_figure(figure)
         if legend.get_tightbbox(renderer).width <= figure.bbox.width or columns == 1:
             break
     if isinstance(figure, PlotFigure):
@@ -101,13 +170,20 @@ def add_legend(figure: Figure, *args: Any, ncols: int, **settings: Any) -> Legen
 def headed(figure: Figure, text: str) -> None:
     """Add a title that starts at the left edge of the figure, where there is more room than above the axes.
 
+    In axes of the caller it is the title of these axes.
+
     Args:
         figure: The figure.
         text: Title; long lines are wrapped.
     """
-    lines = _wrapped(text, room_in(figure))
+    native_in = figure.native_in if isinstance(figure, PlotFigure) else float(figure.get_size_inches()[0])
+    lines = _wrapped(text, room_for(native_in))
+    given = _given.get()
+    if given is not None:
+        given.set_title("\n".join(lines), loc="left")
+        return
     if isinstance(figure, PlotFigure):
-        figure.grow(pt(11) * (len(lines) - len(_wrapped(text, figure.native_in))))
+        figure.grow(pt(11) * (len(lines) - len(_wrapped(text, native_in))))
     figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=pt(9))
 
 

@@ -11,15 +11,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from pimsim.base.errors import printable
+from pimsim.present.labels import name_label, shown_model
 from pimsim.present.plots.active_style import pt, pt2
-from pimsim.present.plots.figure_layout import add_legend, headed, new_figure, write_value
+from pimsim.present.plots.figure_layout import add_legend, headed, new_axes, new_figure, write_value
 from pimsim.present.plots.style import (
     BLACK,
     BLUE,
     COLUMN_IN,
     GREEN,
     GREY,
-    MAX_NAME_CHARS,
     ORANGE,
     PAGE_IN,
     PURPLE,
@@ -29,6 +29,7 @@ from pimsim.present.plots.style import (
     three_digits,
     tint,
 )
+from pimsim.present.plots.ties import tied_with_best
 from pimsim.studies.accuracy.accuracy_study import AccuracyPoint, AccuracyStudy
 from pimsim.studies.accuracy.paired_ratio import LIMIT
 from pimsim.studies.accuracy.parameter_study import axis_label, number
@@ -76,8 +77,7 @@ def parameter(study: AccuracyStudy, name: str) -> Figure:
     """
     points = study.of(name)
     exact = points[0].result.exact_perplexity.mean
-    figure = new_figure(COLUMN_IN, 2.6)
-    axes = figure.add_subplot()
+    figure, axes = new_axes(COLUMN_IN, 2.6)
     _draw(axes, [_curve(points)], exact)
     axes.set_xlabel(axis_label(name))
     add_legend(figure, loc="outside lower right", ncols=2)
@@ -103,13 +103,18 @@ def cost(study: AccuracyStudy, name: str) -> Figure:
         [100 * (value - 1) for value in values]
         for values in zip(*((each.mean, *(each.ends or (each.mean, each.mean))) for each in ratios), strict=True)
     )
-    figure = new_figure(COLUMN_IN, 2.6)
-    axes = figure.add_subplot()
+    figure, axes = new_axes(COLUMN_IN, 2.6)
     below, above = ([abs(end - mean) for end, mean in zip(ends, means, strict=True)] for ends in (lows, highs))
     axes.errorbar(
         xs, means, yerr=(below, above), fmt="o", color=BLUE, markersize=pt(3.5), markeredgecolor="black",
         markeredgewidth=pt(0.4), elinewidth=pt(0.8), capsize=pt(2), label="on the analog arrays",
     )  # fmt: skip
+    tied = sorted(tied_with_best(means, [*zip(lows, highs, strict=True)], higher=False))
+    if tied:
+        axes.plot(
+            [xs[index] for index in tied], [means[index] for index in tied], "o", color="white", markersize=pt(3.5),
+            markeredgecolor="black", markeredgewidth=pt(0.4), zorder=4, label="open: tie with the best",
+        )  # fmt: skip
     axes.axhline(100 * LIMIT, color=BLACK, linewidth=pt(0.8), linestyle="--", zorder=1.5, label=f"{100 * LIMIT:g} %")
     # Linear up to a few times the limit, so that bounds below zero are shown too.
     axes.set_yscale("symlog", linthresh=300 * LIMIT)
@@ -133,12 +138,11 @@ def trade(study: AccuracyStudy) -> Figure:
     Returns:
         The figure.
     """
-    figure = new_figure(COLUMN_IN, 3.0)
-    axes = figure.add_subplot()
+    figure, axes = new_axes(COLUMN_IN, 3.0)
     for index, name in enumerate(study.parameters):
         points = study.of(name)
         xs, ys = _trade(points)
-        _marks(axes, xs, ys, index, printable(name, MAX_NAME_CHARS))
+        _marks(axes, xs, ys, index, name_label(name))
         for point, x, y in zip(points, xs, ys, strict=True):
             write_value(axes, printable(point.value, 8), (x, y), (4, 0))
     exact = study.points[0].result.exact_perplexity.mean
@@ -162,8 +166,7 @@ def layers(study: AccuracyStudy) -> Figure:
     """
     base = study.base
     assert base is not None
-    figure = new_figure(COLUMN_IN, 2.6)
-    axes = figure.add_subplot()
+    figure, axes = new_axes(COLUMN_IN, 2.6)
     roles = list(dict.fromkeys(site.role for site in base.sites))
     for index, role in enumerate(roles):
         found = [(site.layer, site.snr_db) for site in base.sites if site.role == role and math.isfinite(site.snr_db)]
@@ -373,7 +376,7 @@ def _perplexity_axis(axes: Axes, values: Sequence[float]) -> None:
 
 def _title(study: AccuracyStudy) -> str:
     result = study.points[0].result
-    return f"{printable(result.config.name, MAX_NAME_CHARS)}: {printable(result.model, MAX_NAME_CHARS)}"
+    return f"{name_label(result.config.name)}: {shown_model(result.model)}"
 
 
 def _chips(point: AccuracyPoint) -> str:

@@ -9,14 +9,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from crossbar.sources import SOURCES
-from pimsim.base.errors import printable
+from pimsim.present.labels import name_label
 from pimsim.present.plots.active_style import pt
-from pimsim.present.plots.figure_layout import add_legend, headed, new_figure, write_value
+from pimsim.present.plots.figure_layout import add_legend, headed, narrow, new_axes, write_value
 from pimsim.present.plots.style import (
     BLACK,
     BLUE,
     COLUMN_IN,
-    MAX_NAME_CHARS,
     ORANGE,
     PAGE_IN,
     VERMILION,
@@ -43,8 +42,7 @@ def histogram(study: ArrayStudy) -> Figure:
     """
     shown = study.histogram
     total = sum(shown.counts)
-    figure = new_figure(COLUMN_IN, 2.6)
-    axes = figure.add_subplot()
+    figure, axes = new_axes(COLUMN_IN, 2.6)
     shares = [count / total for count in shown.counts[1:-1]]
     axes.bar(shown.centres, shares, width=shown.width, facecolor=tint(BLUE), edgecolor=BLUE)
     for sign in (-1, 1):
@@ -52,9 +50,9 @@ def histogram(study: ArrayStudy) -> Figure:
     axes.set_ylim(0, 1.12 * max(shares))
     top = axes.get_ylim()[1]
     write_value(axes, f"± rms {study.errors.rms:.4g}", (study.errors.mean + study.errors.rms, 0.94 * top), (4, 0))
-    axes.set_xlabel(f"error of a result (bins of {shown.width:,})")
-    axes.set_ylabel("share of results")
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+    axes.set_xlabel(f"error of a result (integer steps, bins of {shown.width:,})")
+    axes.set_ylabel("share of results (%)")
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None, symbol=""))
     light_grid(axes, "y")
     beyond = (shown.counts[0] + shown.counts[-1]) / total
     tail = f"; {beyond:.1%} beyond" if beyond >= 0.0005 else ""
@@ -79,8 +77,7 @@ def sources(study: ArrayStudy) -> Figure:
     total_db = study.snr_of(study.total)
     powers = [power for row in rows for power in (row.alone, row.without)] + [study.total]
     shown = [0.0, *(study.snr_of(power) for power in powers if power)]
-    figure = new_figure(PAGE_IN, 1.15 + 0.42 * len(rows))
-    axes = figure.add_subplot()
+    figure, axes = new_axes(PAGE_IN, 1.15 + 0.42 * len(rows))
     axes.set_xlim(1.1 * min(shown), max(1.15 * max(shown), 1.0))
     for index, row in enumerate(rows):
         for look, power, offset in ((ALONE, row.alone, -0.2), (WITHOUT, row.without, 0.2)):
@@ -93,7 +90,7 @@ def sources(study: ArrayStudy) -> Figure:
         axes.axvline(total_db, color=VERMILION, linewidth=pt(1.2), linestyle="--", label=together, zorder=3)
     axes.set_yticks(range(len(rows)), [""] * len(rows))
     for index, row in enumerate(rows):
-        _name(axes, index, source_label(row.name), SOURCES[row.name])
+        _name(axes, index, source_label(row.name), "" if narrow() else SOURCES[row.name])
     axes.set_ylim(len(rows) - 0.45, -0.55)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("SNR (dB); longer is better")
@@ -125,8 +122,9 @@ def _beside(axes: Axes, text: str, at: tuple[float, float], line: float) -> None
 
 def _name(axes: Axes, index: int, name: str, meaning: str) -> None:
     where: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points", "ha": "right"}
-    axes.annotate(name, (0, index), (pt(-6), pt(5)), va="center", fontweight="bold", **where)
-    axes.annotate(meaning, (0, index), (pt(-6), pt(-5)), va="center", fontsize=pt(_MEANING_PT), **where)
+    axes.annotate(name, (0, index), (pt(-6), pt(5 if meaning else 0)), va="center", fontweight="bold", **where)
+    if meaning:
+        axes.annotate(meaning, (0, index), (pt(-6), pt(-5)), va="center", fontsize=pt(_MEANING_PT), **where)
 
 
 def columns(study: ArrayStudy) -> Figure:
@@ -138,8 +136,7 @@ def columns(study: ArrayStudy) -> Figure:
     Returns:
         The figure.
     """
-    figure = new_figure(PAGE_IN, 2.6)
-    axes = figure.add_subplot()
+    figure, axes = new_axes(PAGE_IN, 2.6)
     indices = range(study.outputs)
     marker = "o" if study.outputs <= MAX_MARKED else ""
     axes.plot(
@@ -161,7 +158,7 @@ def columns(study: ArrayStudy) -> Figure:
     axes.set_xlim(-0.5, study.outputs - 0.5)
     axes.margins(y=0.15)
     axes.set_xlabel("column of the matrix" + ("; dotted: borders of arrays" if study.outputs > width else ""))
-    axes.set_ylabel("error of a result")
+    axes.set_ylabel("error of a result (integer steps)")
     light_grid(axes, "y")
     add_legend(figure, loc="outside lower right", ncols=2)
     headed(figure, f"{_title(study)}: errors by column, {_chips(len(study.chips))}")
@@ -178,8 +175,7 @@ def adc_bits(study: ArrayStudy) -> Figure:
         The figure.
     """
     finite = [(bits, snr) for bits, snr in study.by_adc_bits if abs(snr) != float("inf")]
-    figure = new_figure(COLUMN_IN, 2.6)
-    axes = figure.add_subplot()
+    figure, axes = new_axes(COLUMN_IN, 2.6)
     axes.plot(
         *zip(*finite, strict=True), color=BLUE, linewidth=pt(1), marker="o", markersize=pt(3.5), markeredgecolor="black"
     )
@@ -197,7 +193,7 @@ def adc_bits(study: ArrayStudy) -> Figure:
 
 
 def _title(study: ArrayStudy) -> str:
-    return f"{printable(study.config.name, MAX_NAME_CHARS)}: {study.inputs:,} x {study.outputs:,} weights"
+    return f"{name_label(study.config.name)}: {study.inputs:,} x {study.outputs:,} weights"
 
 
 def _chips(number: int) -> str:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from pimsim.base.units import ps_to_s
 from pimsim.generation import GenerationResult
 from pimsim.present.plots.active_style import pt
-from pimsim.present.plots.figure_layout import headed, new_figure
+from pimsim.present.plots.figure_layout import headed, new_axes, new_figure
 from pimsim.present.plots.style import BLUE, COLUMN_IN, GREY, axis_unit, light_grid, names, quantity
 
 MAX_MARKED = 64
@@ -38,6 +38,25 @@ def steps(result: GenerationResult) -> Figure:
     tokens = "1 token" if result.tokens == 1 else f"{result.tokens:,} tokens"
     headed(figure, f"{names(result.prefill)}\n{tokens}, {decode}")
     upper.legend(loc="upper left")
+    return figure
+
+
+def one_quantity(result: GenerationResult, what: str) -> Figure:
+    """Plot latency or energy of the decode steps over the context length.
+
+    Args:
+        result: Result of the generation.
+        what: "latency" or "energy".
+
+    Returns:
+        The figure.
+    """
+    figure, axes = new_axes(COLUMN_IN, 2.2)
+    values = [ps_to_s(step.latency_ps) if what == "latency" else step.energy_j for step in result.steps]
+    _panel(axes, result, values, "s" if what == "latency" else "J", what)
+    axes.set_xlabel("context length (tokens)")
+    axes.legend(loc="upper left")
+    headed(figure, names(result.prefill))
     return figure
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
+from pimsim.present.labels import shown_model
 from pimsim.present.plots.active_style import pt
-from pimsim.present.plots.figure_layout import add_legend, headed, new_figure, write_value
+from pimsim.present.plots.figure_layout import add_legend, headed, new_axes, write_value
 from pimsim.present.plots.style import BLUE, COLUMN_IN, GREEN, GREY, ORANGE, PURPLE, SMALL_PT, VERMILION, light_grid
 from pimsim.studies.memory_wall.kv_sizes_result import KvSizes
 
@@ -28,8 +29,7 @@ def kv_sizes(result: KvSizes) -> Figure:
     Returns:
         The figure, as wide as a column of a paper.
     """
-    figure = new_figure(COLUMN_IN, 2.9 + 0.16 * -(-len(result.sizes) // 2))
-    axes = figure.add_subplot()
+    figure, axes = new_axes(COLUMN_IN, 2.9 + 0.16 * -(-len(result.sizes) // 2))
     contexts = _contexts(result.context)
     policies = list(dict.fromkeys(each.policy for each in result.sizes))
     bits = list(dict.fromkeys(each.bits for each in result.sizes))
@@ -56,11 +56,11 @@ def kv_sizes(result: KvSizes) -> Figure:
     axes.xaxis.set_major_formatter(lambda value, _: _tokens(value))
     axes.yaxis.set_major_formatter(lambda value, _: _bytes(value))
     axes.set_xlabel("context (tokens)")
-    axes.set_ylabel("KV cache")
+    axes.set_ylabel("KV cache (bytes)")
     light_grid(axes, "x")
     add_legend(figure, loc="outside lower center", ncols=2, fontsize=pt(SMALL_PT))
     batch = "" if result.batch == 1 else f", batch of {result.batch:,}"
-    headed(figure, f"{result.model}: KV cache{batch}")
+    headed(figure, f"{shown_model(result.model)}: KV cache{batch}")
     return figure
 
 

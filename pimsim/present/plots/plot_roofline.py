@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
+from pimsim.present.labels import name_label, shown_model
 from pimsim.present.plots.active_style import pt
 from pimsim.present.plots.figure_layout import add_legend, headed, new_figure
 from pimsim.present.plots.style import (
@@ -81,14 +82,15 @@ def _colour(index: int) -> str:
 
 
 def _run_label(run: Roofline) -> str:
-    return run.phase if run.batch is None else f"{run.phase}, batch of {run.batch}"
+    return run.phase if run.batch in (None, 1) else f"{run.phase}, batch of {run.batch}"
 
 
 def _heading(rooflines: Sequence[Roofline]) -> str:
     first = rooflines[0]
     if len(rooflines) == 1:
-        return first.title
-    return f"{first.name}: {first.model}, {first.schedule} schedule"
+        names = f"{name_label(first.name)}: {shown_model(first.model)}"
+        return f"{names}, {_run_label(first)} at context {first.context_length:,}, {first.schedule} schedule"
+    return f"{name_label(first.name)}: {shown_model(first.model)}, {first.schedule} schedule"
 
 
 def _points(run: Roofline, resource: str) -> list[tuple[float, float, ClassPoint]]:

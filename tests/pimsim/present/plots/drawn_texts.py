@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from unittest import mock
@@ -36,8 +36,7 @@ class Drawn:
 
 
 def drawn_texts(figure: Figure) -> list[Drawn]:
-    """Draw a figure, and return its texts; ticks outside the limits of an axis, for example, are not drawn."""
-    figure.draw_without_rendering()
+    """Lay out a figure, and return the texts that it draws; not, for example, ticks outside the limits."""
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
     found: dict[int, Text] = {}
 
@@ -46,20 +45,20 @@ def drawn_texts(figure: Figure) -> list[Drawn]:
             found[id(text)] = text
 
     with mock.patch.object(Text, "draw", note):
-        figure.draw(renderer)
+        figure.draw_without_rendering()
     return [Drawn(each.get_text(), _corners(each, renderer), float(each.get_fontsize())) for each in found.values()]
 
 
-def overlaps(figure: Figure) -> Iterator[tuple[str, str]]:
+def overlaps(texts: Sequence[Drawn]) -> Iterator[tuple[str, str]]:
     """Yield the texts that overlap."""
-    for one, other in combinations(drawn_texts(figure), 2):
+    for one, other in combinations(texts, 2):
         if one.overlaps(other):
             yield one.words, other.words
 
 
-def cut_off(figure: Figure) -> Iterator[str]:
+def cut_off(figure: Figure, texts: Sequence[Drawn]) -> Iterator[str]:
     """Yield the texts that extend beyond the edge of the figure by more than a pixel."""
-    for text in drawn_texts(figure):
+    for text in texts:
         low, high = text.corners.min(axis=0), text.corners.max(axis=0)
         if min(low) < -1 or high[0] > figure.bbox.width + 1 or high[1] > figure.bbox.height + 1:
             yield text.words

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -96,10 +99,30 @@ def designs() -> Plots:
     return {**_named("several", comparison_plots(several)), **_named("few", comparison_plots(few)), **waterfall}
 
 
-def sweeps(frame: pd.DataFrame, axes: Sequence[str], objectives: Objectives, keys: Mapping[str, str]) -> Plots:
+def sweeps() -> Plots:
+    """Return the plots of a grid of many axes with long names, of two models, with gaps."""
+    grid = [
+        {"machine.systolic.rows": rows, "link": link, "workload.model": model, "adc": bits, "schedule": schedule}
+        for rows, link, model, bits, schedule in product(
+            [8, 16, 32, 64, 128], [5e9, 20e9, 80e9], ["gpt2-medium", "opt-6.7b"], [4, 8], ["serial", "dataflow"]
+        )
+    ]
+    frame = pd.DataFrame(grid)
+    slow = np.where(frame["workload.model"] == "opt-6.7b", 4.0, 1.0)
+    frame["tokens_per_s"] = 200 / slow / (1 + 8 / frame["machine.systolic.rows"] + 1e10 / frame["link"])
+    frame["area_m2"] = slow * (frame["machine.systolic.rows"] ** 2 * 1e-6 + frame["link"] * 1e-15) * frame["adc"]
+    frame["time_to_first_token_s"] = 1 / frame["tokens_per_s"] / frame["adc"]
+    frame.loc[5, ["tokens_per_s", "area_m2"]] = math.nan
+    axes = ["machine.systolic.rows", "link", "workload.model", "adc", "schedule"]
     table = {"axis": axes, "first": 0.3, "first_confidence": 0.1, "total": 0.5, "total_confidence": 0.2}
-    indices = SobolIndices(pd.DataFrame(table), pd.DataFrame())
-    return sweep_plots(frame, axes, objectives, "small", keys, {"tokens_per_s": indices})
+    indices = {"tokens_per_s": SobolIndices(pd.DataFrame(table), pd.DataFrame())}
+    keys = {"link": "machine.mesh.link_bandwidth_bps", "adc": "machine.crossbar.pair.adc.bits"}
+    two: Objectives = {"tokens_per_s": "higher", "area_m2": "lower"}
+    three: Objectives = {**two, "time_to_first_token_s": "lower"}
+    return {
+        **_named("two", sweep_plots(frame, axes, two, "small", keys, indices)),
+        **_named("three", sweep_plots(frame, axes, three, "small", keys)),
+    }
 
 
 def _named(prefix: str, plots: Mapping[str, Any]) -> Plots:
