@@ -124,7 +124,8 @@ def draw() -> None:
 
 def figure_of(rows: list[dict[str, str]]) -> Figure:
     """Plot tokens/J and area of OPT-6.7B against the increase of the perplexity of kjv-bitnet."""
-    from pimsim.present.plots.style import PAGE_IN, headed, new_figure
+    from pimsim.present.plots.figure_layout import headed, new_figure
+    from pimsim.present.plots.style import PAGE_IN
 
     figure = new_figure(PAGE_IN, 3.4)
     full = max(int(row["tokens"]) for row in rows)

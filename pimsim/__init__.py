@@ -10,6 +10,8 @@ Every name below is imported when it is first used, so that ``import pimsim`` lo
 
 import lazy_loader
 
+from pimsim.base.accessors import provide_accessor as _provide_accessor
+
 TYPE_CHECKING = False  # as typing.TYPE_CHECKING, whose module takes 10 ms to import
 if TYPE_CHECKING:
     from pimsim.base.environment import Finding as Finding
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from pimsim.hardware.registry import register_component as register_component
     from pimsim.hardware.shared.topologies import register_topology as register_topology
     from pimsim.mapping.kv_policy_registry import register_kv_policy as register_kv_policy
+    from pimsim.present.plot_style import plot_style as plot_style
     from pimsim.present.plots import accuracy_plots as accuracy_plots
     from pimsim.present.plots import array_plots as array_plots
     from pimsim.present.plots import cluster_plots as cluster_plots
@@ -120,6 +123,7 @@ _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above
     "hardware.registry": {"register_component": "Register a hardware component of your own under a name."},
     "hardware.shared.topologies": {"register_topology": "Register a topology of your own under a name."},
     "mapping.kv_policy_registry": {"register_kv_policy": "Register a policy of the KV cache of your own under a name."},
+    "present.plot_style": {"plot_style": "Return a style of plots: paper or talk, with a width and a font."},
     "present.plots": {
         "accuracy_plots": "Draw the plots of an accuracy study.",
         "array_plots": "Draw the plots of an array study.",
@@ -130,7 +134,7 @@ _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above
         "roofline_plots": "Draw the roofline plot of one run or of several.",
         "run_plots": "Draw the plots of a run: latency, energy and area.",
         "serving_plots": "Draw the plots of a serving run.",
-        "write_plots": "Write plots as PNG and SVG files.",
+        "write_plots": "Write plots as PNG, SVG and PDF files.",
     },
     "results.explanation": {
         "Explanation": "Result of `explain`: the critical path by cause, overlap and contention.",
@@ -262,6 +266,7 @@ _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above
     "version": {"__version__": "Version of pimsim, which every file that it writes contains."},
 }
 
+_provide_accessor("plot", "pimsim.present.plots.result_plots:plots_of")
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs=_PUBLIC)
 __doc__ = f"{__doc__ or ''}\nPublic names:\n" + "".join(  # no docstring under python -OO
     f"    {name:20} {line}\n" for name, line in sorted(line for lines in _PUBLIC.values() for line in lines.items())

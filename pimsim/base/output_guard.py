@@ -20,8 +20,7 @@ from pimsim.base.files import HDF5_SIGNATURE, check_target, make_folder
 Recognise = Callable[[Path], bool]
 """Function that returns whether pimsim wrote an existing regular file of one kind."""
 
-HEAD_BYTES = 4096
-PLOT_SUFFIXES = (".png", ".svg")
+PLOT_SUFFIXES = (".png", ".svg", ".pdf")
 WRITTEN_BY = "written_by"
 """Name of the entry in the metadata of a Parquet file whose value begins with `pimsim`."""
 
@@ -186,7 +185,7 @@ def check_plots(folder: Path | None, names: Iterable[str], *, force: bool = Fals
     if force:
         return
     for path in _plot_files(folder, names):
-        _check_ours(path, _plot, "plot of pimsim")
+        _check_ours(path, plot, "plot of pimsim")
 
 
 def check_new_tables(folder: Path, texts: Iterable[tuple[str, str]], *, force: bool = False) -> None:
@@ -208,12 +207,6 @@ def _plot_files(folder: Path, names: Iterable[str]) -> Iterator[Path]:
     for name in names:
         for suffix in PLOT_SUFFIXES:
             yield from folder.glob(name + suffix)
-
-
-def _plot(path: Path) -> bool:
-    with path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
-    return head.startswith((b"\x89PNG", b"<?xml")) and b"pimsim " in head
 
 
 def _begins(*beginnings: bytes) -> Recognise:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from pimsim.base.accessors import accessor_of
 from pimsim.base.errors import printable
 
 MAX_REPR_CHARS = 380
@@ -64,6 +65,14 @@ class HeadlineRepr:
             NotImplementedError: If the class does not define its figures.
         """
         raise NotImplementedError
+
+    @property
+    def plot(self) -> Any:
+        """Plots of this result, such as `result.plot.latency()`, which return matplotlib's axes (extra `plots`).
+
+        docs/plots.md lists the plots of each class; a class without plots raises AttributeError.
+        """
+        return accessor_of(self, "plot")
 
     def __repr__(self) -> str:
         name = type(self).__name__

@@ -13,6 +13,7 @@ from pimsim.cli.config_loading import load, settings_of
 from pimsim.cli.exits import end_interrupted, is_given, refuse
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import ForceOption, JsonOption, PlotsOption, SetOption
+from pimsim.cli.plot_options import chosen_style
 from pimsim.cli.written_files import say_written
 
 if TYPE_CHECKING:
@@ -298,7 +299,7 @@ def present_accuracy(study: AccuracyStudy, json: bool, csv: Path | None, plots: 
     if plots is not None:
         from pimsim.present.plots import accuracy_plots, write_plots
 
-        write_plots(plots, accuracy_plots(study))
+        write_plots(plots, accuracy_plots(study), chosen_style())
     if json:
         typer.echo(to_json(single.to_dict() if single else study.to_dict()))
     else:

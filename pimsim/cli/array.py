@@ -11,6 +11,7 @@ from pimsim.cli.config_loading import load
 from pimsim.cli.exits import refuse
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import ConfigArgument, ForceOption, JsonOption, PlotsOption, SetOption
+from pimsim.cli.plot_options import chosen_style
 from pimsim.cli.written_files import say_written
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def _present(study: ArrayStudy, json: bool, csv: Path | None, plots: Path | None
     if plots is not None:
         from pimsim.present.plots import array_plots, write_plots
 
-        write_plots(plots, array_plots(study))
+        write_plots(plots, array_plots(study), chosen_style())
     if json:
         typer.echo(to_json(study.to_dict()))
     else:

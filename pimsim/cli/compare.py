@@ -20,6 +20,7 @@ from pimsim.cli.options import (
     ScheduleOption,
     comma_separated,
 )
+from pimsim.cli.plot_options import chosen_style
 from pimsim.cli.ranges_options import SamplesOption, SeedOption, UnknownOption, check_ranges_options
 from pimsim.cli.written_files import say_written
 
@@ -221,7 +222,7 @@ def present_comparison(
     if plots is not None:
         from pimsim.present.plots import comparison_plots, write_plots
 
-        write_plots(plots, comparison_plots(result))
+        write_plots(plots, comparison_plots(result), chosen_style())
     if json:
         typer.echo(to_json(result.to_dict()))
         return

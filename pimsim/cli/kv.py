@@ -11,6 +11,7 @@ from pimsim.cli.completion import complete_model, complete_tier, one_of
 from pimsim.cli.exits import refuse
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import ForceOption, JsonOption, PlotOption, comma_separated
+from pimsim.cli.plot_options import chosen_style
 from pimsim.cli.written_files import say_written
 
 app = command_app()
@@ -149,7 +150,7 @@ def kv(
     if plot is not None:
         from pimsim.present.plots import kv_plots, write_plot
 
-        write_plot(plot, kv_plots(result)["kv-sizes"])
+        write_plot(plot, kv_plots(result)["kv-sizes"], chosen_style())
     if json:
         typer.echo(to_json(result.to_dict()))
         return

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from pimsim.cli.exits import discard_output, end_interrupted
+from pimsim.cli.plot_options import add_plot_options
 from pimsim.cli.plugin_option import add_plugin_option
 
 
@@ -54,6 +55,7 @@ class LazyGroup(TyperGroup):
             if name not in self.commands:
                 module, _ = self.table[name]
                 self.commands[name] = typer.main.get_command(import_module(module).app)
+                add_plot_options(self.commands[name])
                 if name in self.with_plugins:
                     add_plugin_option(self.commands[name])
         return super().get_command(ctx, cmd_name)

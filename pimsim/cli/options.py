@@ -119,7 +119,7 @@ PlotsOption = Annotated[
     typer.Option(
         "--plots",
         metavar="DIR",
-        help="Write all plots of the result to this folder, as PNG and SVG files.",
+        help="Write all plots of the result to this folder, as PNG, SVG and PDF files.",
         callback=plots_folder,
     ),
 ]

@@ -12,6 +12,7 @@ from pimsim.cli.completion import complete_item
 from pimsim.cli.exits import is_given, refuse
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import ForceOption, JsonOption, PlotsOption
+from pimsim.cli.plot_options import chosen_style
 from pimsim.cli.ranges_options import SamplesOption, SeedOption, check_ranges_options
 from pimsim.cli.written_files import say_written
 
@@ -92,7 +93,7 @@ def reproduce(
     if plots is not None:
         from pimsim.present.plots import paper_plots, write_plots
 
-        write_plots(plots, paper_plots(tables))
+        write_plots(plots, paper_plots(tables), chosen_style())
     if json:
         shown = {name: {"title": t.title, "rows": list(t.rows), "notes": list(t.notes)} for name, t in tables.items()}
         typer.echo(to_json(shown))

@@ -13,6 +13,7 @@ from pimsim.cli.config_loading import Setting, load, settings_of
 from pimsim.cli.exits import refuse
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import ConfigArgument, ForceOption, JsonOption, PlotOption, SetOption, comma_separated
+from pimsim.cli.plot_options import chosen_style
 from pimsim.cli.written_files import say_written
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def roofline(
     if plot is not None:
         from pimsim.present.plots import roofline_plots, write_plot
 
-        write_plot(plot, roofline_plots(found)["roofline"])
+        write_plot(plot, roofline_plots(found)["roofline"], chosen_style())
     if json:
         typer.echo(to_json({"runs": [each.to_dict() for each in found]}))
         return

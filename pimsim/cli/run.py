@@ -30,6 +30,7 @@ from pimsim.cli.options import (
     SetOption,
     TimelineOption,
 )
+from pimsim.cli.plot_options import chosen_style
 from pimsim.cli.ranges_options import (
     RangesOption,
     SamplesOption,
@@ -184,7 +185,7 @@ def _generate(config: Config, notes: tuple[str, ...], json: bool, csv: Path | No
     if plots is not None:
         from pimsim.present.plots import generation_plots, write_plots
 
-        write_plots(plots, generation_plots(result))
+        write_plots(plots, generation_plots(result), chosen_style())
     if json:
         typer.echo(to_json(result.to_dict()))
     else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from pimsim.cli.plot_options import chosen_style
 from pimsim.cli.written_files import say_written
 
 if TYPE_CHECKING:
@@ -199,4 +200,4 @@ def _write_files(
     if plots is not None:
         from pimsim.present.plots import run_plots, write_plots
 
-        write_plots(plots, run_plots(result, by))
+        write_plots(plots, run_plots(result, by), chosen_style())

@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from pimsim.cli.exits import end_interrupted
+from pimsim.cli.plot_options import chosen_style
 from pimsim.cli.written_files import say_written
 
 
@@ -177,7 +178,7 @@ def present_served(
     if plots is not None:
         from pimsim.present.plots import write_plots
 
-        write_plots(plots, named(kind.plots)(result))
+        write_plots(plots, named(kind.plots)(result), chosen_style())
     if json:
         for piece in json_pieces(result.json_tree()):
             typer.echo(piece, nl=False)

@@ -11,6 +11,7 @@ from pimsim.cli.completion import complete_any_config
 from pimsim.cli.config_loading import load
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import ForceOption, JsonOption, PlotsOption, SetOption
+from pimsim.cli.plot_options import chosen_style
 from pimsim.cli.written_files import say_written
 
 app = command_app()
@@ -58,7 +59,7 @@ def waterfall(
     if plots is not None:
         from pimsim.present.plots import config_waterfall_plots, write_plots
 
-        write_plots(plots, config_waterfall_plots(result))
+        write_plots(plots, config_waterfall_plots(result), chosen_style())
     if json:
         typer.echo(to_json(result.to_dict()))
         return

@@ -7,6 +7,7 @@ import re
 from pimsim.base.errors import printable
 from pimsim.base.summaries import counted
 from pimsim.base.units import dimension_of_key, format_quantity
+from pimsim.present.looks import model_label
 from pimsim.results.run_result import RunResult
 
 MAX_NAME_CHARS = 30
@@ -26,6 +27,30 @@ def context_label(context_length: int) -> str:
     return f"{thousands}k" if thousands and not rest else str(context_length)
 
 
+def name_label(name: str) -> str:
+    """Return the name of a config, a system or a design as plots show it: as the user wrote it, cut to fit a title.
+
+    Args:
+        name: The name.
+
+    Returns:
+        The name without control characters.
+    """
+    return printable(name, MAX_NAME_CHARS)
+
+
+def shown_model(model: str) -> str:
+    """Return the name of a model as all plots show it, e.g. "OPT-6.7B" for "opt-6.7b", cut to fit a title.
+
+    Args:
+        model: Name of the model in pimsim.
+
+    Returns:
+        The name without control characters.
+    """
+    return name_label(model_label(model))
+
+
 def names(result: RunResult) -> str:
     """Return the names of config and model, cut to fit a title.
 
@@ -35,7 +60,7 @@ def names(result: RunResult) -> str:
     Returns:
         The names.
     """
-    return f"{printable(result.config.name, MAX_NAME_CHARS)}: {printable(result.model, MAX_NAME_CHARS)}"
+    return f"{name_label(result.config.name)}: {shown_model(result.model)}"
 
 
 def run_title(result: RunResult) -> str:

@@ -18,7 +18,7 @@ ORDINARY = frozenset(
         cannot change character charge chosen compared computed constants contains contents count counts design
         digit digits each east equal equations every exact few fig first fit fits follows for from full group
         how if in inferred input is it its key least low lowest made many model more name next no not of off on
-        one or origin other ours out over own page paper per precision printed public quantity reach reading
+        one or origin other ours out over own page paper per plots precision printed public quantity reach reading
         reference rows rule same says six source sources south stated stay text than that the their them they
         third three through to together total two under use used value values was what when where which while
         with within without worst year yours

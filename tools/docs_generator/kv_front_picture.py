@@ -8,18 +8,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pimsim.present.plots.style import (
-    BLACK,
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    PAGE_IN,
-    PURPLE,
-    SKY_BLUE,
-    VERMILION,
-    new_figure,
-)
+from pimsim.present.plots.figure_layout import new_figure
+from pimsim.present.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, PAGE_IN, PURPLE, SKY_BLUE, VERMILION
 
 LOOKS = (
     *((BLACK, "*"), (BLUE, "o"), (SKY_BLUE, "s"), (GREEN, "^")),

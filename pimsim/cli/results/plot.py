@@ -11,6 +11,7 @@ import typer
 
 from pimsim.cli.lazy_group import command_app
 from pimsim.cli.options import ForceOption
+from pimsim.cli.plot_options import chosen_style
 from pimsim.cli.results.shared import ByOption, FileArgument, WhereOption, columns_of, names_of, query_of
 
 app = command_app()
@@ -26,7 +27,7 @@ def plot(
             help="Metrics to plot; default: speed, efficiency and area, as far as the file has them.",
         ),
     ] = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the PNG and SVG files.")] = Path("plots"),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the PNG, SVG and PDF files.")] = Path("plots"),
     where: WhereOption = None,
     by: ByOption = None,
     force: ForceOption = False,
@@ -67,5 +68,5 @@ def plot(
         ending = "".join(f"-{re.sub('[^A-Za-z0-9._=-]+', '-', word)}" for word in words)
         plots |= {f"{name}{ending}": draw for name, draw in of_group.items()}
     check_plots(out, plots, force=force)
-    write_plots(out, plots)
-    typer.echo(f"{counted(len(plots), 'plot')} written to {printable(str(out), 200)}, each as PNG and SVG")
+    write_plots(out, plots, chosen_style())
+    typer.echo(f"{counted(len(plots), 'plot')} written to {printable(str(out), 200)}, each as PNG, SVG and PDF")

@@ -1,4 +1,4 @@
-"""Plots of results as PNG and SVG files for papers. Only this package imports matplotlib.
+"""Plots of results as PNG, SVG and PDF files for papers and talks. Only this package imports matplotlib.
 
 Every plot is a function that takes a result or a table and returns a matplotlib `Figure` outside pyplot. The same
 result gives the same bytes.
@@ -22,6 +22,7 @@ import_optional("matplotlib", "plots", "plots")  # says what is missing before t
 
 from matplotlib.figure import Figure
 
+from pimsim.present.plot_style import PlotStyle, plot_style
 from pimsim.present.plots import (
     plot_accuracy as accuracy,
 )
@@ -46,11 +47,11 @@ from pimsim.present.plots import (
 from pimsim.present.plots import (
     plot_serving as serving,
 )
+from pimsim.present.plots.active_style import paper_style
 from pimsim.present.plots.plot_config_waterfall import config_waterfall
 from pimsim.present.plots.plot_kv import kv_sizes
 from pimsim.present.plots.plot_roofline import roofline
 from pimsim.present.plots.plot_waterfall import waterfall
-from pimsim.present.plots.style import paper_style
 from pimsim.studies.paper.waterfall import METRICS
 from pimsim.version import __version__
 
@@ -74,11 +75,9 @@ PNG_DPI = 300
 FORMATS: Mapping[str, Mapping[str, str | None]] = {
     "png": {"Software": f"pimsim {__version__}"},
     "svg": {"Creator": f"pimsim {__version__}", "Date": None},
+    "pdf": {"Creator": f"pimsim {__version__}", "Producer": None, "CreationDate": None},
 }
 """File formats with their metadata, which has no dates, so that the bytes depend on the result only."""
-
-_METADATA = {**FORMATS, "pdf": {"Creator": f"pimsim {__version__}", "Producer": None, "CreationDate": None}}
-"""As `FORMATS`, with that of a single plot for a paper."""
 
 
 def run_plots(result: RunResult, by: str | None = None) -> Plots:
@@ -259,50 +258,55 @@ def kv_plots(result: KvSizes) -> Plots:
     return {"kv-sizes": partial(kv_sizes, result)}
 
 
-def write_plot(path: Path, draw: Callable[[], Figure]) -> None:
+def write_plot(path: Path, draw: Callable[[], Figure], style: str | PlotStyle | None = None) -> None:
     """Write one plot to a file in the format of its suffix.
 
     Args:
         path: File that ends in .png, .svg or .pdf.
         draw: Function that draws the figure.
+        style: "paper", "talk" or a style of `plot_style`; None means the width for which the plot is designed.
 
     Raises:
         OutputError: If the file cannot be written.
     """
     suffix = path.suffix.lower().removeprefix(".")
-    data = rendered(draw, (suffix,))[suffix]
+    data = rendered(draw, (suffix,), style)[suffix]
     with replacing(path) as file:
         file.write(data)
 
 
-def write_plots(folder: Path, plots: Plots) -> None:
-    """Write each plot as a PNG file (300 dpi) and an SVG file.
+def write_plots(folder: Path, plots: Plots, style: str | PlotStyle | None = None) -> None:
+    """Write each plot as a PNG file (300 dpi), an SVG file and a PDF file.
 
     Args:
         folder: Folder for the files; it is made if it does not exist.
         plots: Plots by file name.
+        style: "paper", "talk" or a style of `plot_style`; None means the width for which each plot is designed.
 
     Raises:
         OutputError: If the folder or a file cannot be written.
     """
     make_folder(folder)
     for name, draw in plots.items():
-        for suffix, data in rendered(draw).items():
+        for suffix, data in rendered(draw, style=style).items():
             with replacing(folder / f"{name}.{suffix}") as file:
                 file.write(data)
 
 
-def rendered(draw: Callable[[], Figure], suffixes: Iterable[str] = FORMATS) -> dict[str, bytes]:
+def rendered(
+    draw: Callable[[], Figure], suffixes: Iterable[str] = FORMATS, style: str | PlotStyle | None = None
+) -> dict[str, bytes]:
     """Draw a plot and return the content of its files.
 
     Args:
         draw: Function that draws the figure.
         suffixes: Formats: "png", "svg" or "pdf".
+        style: "paper", "talk" or a style of `plot_style`; None means the width for which the plot is designed.
 
     Returns:
         Content of the file of each format, by suffix.
     """
-    with paper_style(), warnings.catch_warnings():
+    with paper_style(plot_style(style)), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph .* missing from")  # a name may have characters that the font lacks
         figure = draw()
         figure.set_dpi(PNG_DPI)
@@ -313,5 +317,5 @@ def rendered(draw: Callable[[], Figure], suffixes: Iterable[str] = FORMATS) -> d
 
 def _saved(figure: Figure, suffix: str) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=suffix, dpi=PNG_DPI, metadata=dict(_METADATA[suffix]))
+    figure.savefig(buffer, format=suffix, dpi=PNG_DPI, metadata=dict(FORMATS[suffix]))
     return buffer.getvalue()

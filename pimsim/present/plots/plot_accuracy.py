@@ -11,25 +11,25 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from pimsim.base.errors import printable
+from pimsim.present.labels import name_label, shown_model
+from pimsim.present.plots.active_style import pt, pt2
+from pimsim.present.plots.figure_layout import add_legend, headed, new_axes, new_figure, write_value
 from pimsim.present.plots.style import (
     BLACK,
     BLUE,
     COLUMN_IN,
     GREEN,
     GREY,
-    MAX_NAME_CHARS,
     ORANGE,
     PAGE_IN,
     PURPLE,
     SKY_BLUE,
     VERMILION,
-    headed,
     light_grid,
-    new_figure,
     three_digits,
     tint,
-    write_value,
 )
+from pimsim.present.plots.ties import tied_with_best
 from pimsim.studies.accuracy.accuracy_study import AccuracyPoint, AccuracyStudy
 from pimsim.studies.accuracy.paired_ratio import LIMIT
 from pimsim.studies.accuracy.parameter_study import axis_label, number
@@ -77,11 +77,10 @@ def parameter(study: AccuracyStudy, name: str) -> Figure:
     """
     points = study.of(name)
     exact = points[0].result.exact_perplexity.mean
-    figure = new_figure(COLUMN_IN, 2.6)
-    axes = figure.add_subplot()
+    figure, axes = new_axes(COLUMN_IN, 2.6)
     _draw(axes, [_curve(points)], exact)
     axes.set_xlabel(axis_label(name))
-    figure.legend(loc="outside lower right", ncols=2)
+    add_legend(figure, loc="outside lower right", ncols=2)
     headed(figure, f"{_title(study)}: perplexity, band over {_chips(points[0])}")
     return figure
 
@@ -104,14 +103,19 @@ def cost(study: AccuracyStudy, name: str) -> Figure:
         [100 * (value - 1) for value in values]
         for values in zip(*((each.mean, *(each.ends or (each.mean, each.mean))) for each in ratios), strict=True)
     )
-    figure = new_figure(COLUMN_IN, 2.6)
-    axes = figure.add_subplot()
+    figure, axes = new_axes(COLUMN_IN, 2.6)
     below, above = ([abs(end - mean) for end, mean in zip(ends, means, strict=True)] for ends in (lows, highs))
     axes.errorbar(
-        xs, means, yerr=(below, above), fmt="o", color=BLUE, markersize=3.5, markeredgecolor="black",
-        markeredgewidth=0.4, elinewidth=0.8, capsize=2, label="on the analog arrays",
+        xs, means, yerr=(below, above), fmt="o", color=BLUE, markersize=pt(3.5), markeredgecolor="black",
+        markeredgewidth=pt(0.4), elinewidth=pt(0.8), capsize=pt(2), label="on the analog arrays",
     )  # fmt: skip
-    axes.axhline(100 * LIMIT, color=BLACK, linewidth=0.8, linestyle="--", zorder=1.5, label=f"{100 * LIMIT:g} %")
+    tied = sorted(tied_with_best(means, [*zip(lows, highs, strict=True)], higher=False))
+    if tied:
+        axes.plot(
+            [xs[index] for index in tied], [means[index] for index in tied], "o", color="white", markersize=pt(3.5),
+            markeredgecolor="black", markeredgewidth=pt(0.4), zorder=4, label="open: tie with the best",
+        )  # fmt: skip
+    axes.axhline(100 * LIMIT, color=BLACK, linewidth=pt(0.8), linestyle="--", zorder=1.5, label=f"{100 * LIMIT:g} %")
     # Linear up to a few times the limit, so that bounds below zero are shown too.
     axes.set_yscale("symlog", linthresh=300 * LIMIT)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
@@ -120,7 +124,7 @@ def cost(study: AccuracyStudy, name: str) -> Figure:
     axes.set_xlabel(axis_label(name))
     axes.set_ylabel("increase of perplexity (%)")
     light_grid(axes, "y")
-    figure.legend(loc="outside lower right", ncols=2)
+    add_legend(figure, loc="outside lower right", ncols=2)
     headed(figure, f"{_title(study)}: cost of the arrays, bars over {_chips(points[0])} and windows of text")
     return figure
 
@@ -134,20 +138,19 @@ def trade(study: AccuracyStudy) -> Figure:
     Returns:
         The figure.
     """
-    figure = new_figure(COLUMN_IN, 3.0)
-    axes = figure.add_subplot()
+    figure, axes = new_axes(COLUMN_IN, 3.0)
     for index, name in enumerate(study.parameters):
         points = study.of(name)
         xs, ys = _trade(points)
-        _marks(axes, xs, ys, index, printable(name, MAX_NAME_CHARS))
+        _marks(axes, xs, ys, index, name_label(name))
         for point, x, y in zip(points, xs, ys, strict=True):
             write_value(axes, printable(point.value, 8), (x, y), (4, 0))
     exact = study.points[0].result.exact_perplexity.mean
-    axes.axhline(exact, color=BLACK, linewidth=0.8, linestyle="--", label="exact integers")
+    axes.axhline(exact, color=BLACK, linewidth=pt(0.8), linestyle="--", label="exact integers")
     _perplexity_axis(axes, [point.result.perplexity.mean for point in study.points])
     axes.set_xlabel("GOPS/W of the same config and model")
     axes.margins(x=0.12)
-    figure.legend(loc="outside lower right", ncols=2)
+    add_legend(figure, loc="outside lower right", ncols=2)
     headed(figure, f"{_title(study)}: perplexity against efficiency")
     return figure
 
@@ -163,8 +166,7 @@ def layers(study: AccuracyStudy) -> Figure:
     """
     base = study.base
     assert base is not None
-    figure = new_figure(COLUMN_IN, 2.6)
-    axes = figure.add_subplot()
+    figure, axes = new_axes(COLUMN_IN, 2.6)
     roles = list(dict.fromkeys(site.role for site in base.sites))
     for index, role in enumerate(roles):
         found = [(site.layer, site.snr_db) for site in base.sites if site.role == role and math.isfinite(site.snr_db)]
@@ -172,12 +174,12 @@ def layers(study: AccuracyStudy) -> Figure:
             _line(axes, *zip(*found, strict=True), index=index, label=role)
     residual = [(layer.layer, layer.snr_db) for layer in base.layers if math.isfinite(layer.snr_db)]
     if residual:
-        axes.plot(*zip(*residual, strict=True), color=BLACK, linewidth=1.6, label="residual")
+        axes.plot(*zip(*residual, strict=True), color=BLACK, linewidth=pt(1.6), label="residual")
     axes.set_xlabel("layer")
     axes.set_xticks(sorted({layer.layer for layer in base.layers}))
     axes.set_ylabel("SNR (dB)")
     light_grid(axes, "y")
-    figure.legend(loc="outside lower center", ncols=3)
+    add_legend(figure, loc="outside lower center", ncols=3)
     headed(figure, f"{_title(study)}: errors by layer")
     return figure
 
@@ -211,7 +213,7 @@ def study_curves(rows: Sequence[Mapping[str, str]]) -> Figure:
         if curves:
             _draw(axes, curves, float(chosen[0]["exact_perplexity"]))
         axes.set_xlabel(label)
-        axes.legend(fontsize=5.5, loc="best")
+        axes.legend(fontsize=pt(5.5), loc="best")
     headed(figure, "kjv-bitnet on analog arrays: perplexity per character; dashed: exact integers; bands: over chips")
     return figure
 
@@ -238,12 +240,12 @@ def study_trade(rows: Sequence[Mapping[str, str]]) -> Figure:
             xs, ys = ([float(row[name]) for row in points] for name in (column, "perplexity"))
             _marks(axes, xs, ys, index, "" if panel else line)
         front = list(_front(adcs, column))
-        axes.plot(*zip(*front, strict=True), color=GREY, linewidth=0.8, zorder=2)
-        axes.axhline(exact, color=BLACK, linewidth=0.8, linestyle="--", label="" if panel else "exact integers")
+        axes.plot(*zip(*front, strict=True), color=GREY, linewidth=pt(0.8), zorder=2)
+        axes.axhline(exact, color=BLACK, linewidth=pt(0.8), linestyle="--", label="" if panel else "exact integers")
         _perplexity_axis(axes, [exact, _MAX_RATIO * exact])
         axes.set_ylim(exact * 0.95, _MAX_RATIO * exact)
         axes.set_xlabel(label)
-    figure.legend(loc="outside lower center", ncols=3)
+    add_legend(figure, loc="outside lower center", ncols=3)
     headed(figure, "pim-llm with other ADCs: perplexity against efficiency; grey: no other point is better in both")
     return figure
 
@@ -302,7 +304,7 @@ def _draw(axes: Axes, curves: Sequence[Curve], exact: float) -> None:
         xs, means, lows, highs = ([each[at] for at in order] for each in (xs, curve.means, curve.lows, curve.highs))
         axes.fill_between(xs, lows, highs, color=tint(COLOURS[index % len(COLOURS)]), linewidth=0, zorder=1)
         _line(axes, xs, means, index=index, label=curve.label)
-    axes.axhline(exact, color=BLACK, linewidth=0.8, linestyle="--", zorder=1.5, label="exact integers")
+    axes.axhline(exact, color=BLACK, linewidth=pt(0.8), linestyle="--", zorder=1.5, label="exact integers")
     if len(positions) <= _TICKS:
         axes.set_xticks(list(positions.values()), [_tick_label(text) for text in positions])
     _perplexity_axis(axes, [mean for curve in curves for mean in curve.means])
@@ -338,15 +340,15 @@ def _tick_label(text: str) -> str:
 def _line(axes: Axes, xs: Sequence[float], ys: Sequence[float], *, index: int, label: str) -> None:
     colour = COLOURS[index % len(COLOURS)]
     axes.plot(
-        xs, ys, color=colour, linewidth=1, linestyle=DASHES[index // len(COLOURS) % len(DASHES)], label=label,
-        marker=MARKERS[index % len(MARKERS)], markersize=3.5, markeredgecolor="black", markeredgewidth=0.4,
+        xs, ys, color=colour, linewidth=pt(1), linestyle=DASHES[index // len(COLOURS) % len(DASHES)], label=label,
+        marker=MARKERS[index % len(MARKERS)], markersize=pt(3.5), markeredgecolor="black", markeredgewidth=pt(0.4),
     )  # fmt: skip
 
 
 def _marks(axes: Axes, xs: Sequence[float], ys: Sequence[float], index: int, label: str) -> None:
     axes.scatter(
-        xs, ys, s=16, color=COLOURS[index % len(COLOURS)], marker=MARKERS[index % len(MARKERS)],
-        edgecolors="black", linewidths=0.4, label=label, zorder=3,
+        xs, ys, s=pt2(16), color=COLOURS[index % len(COLOURS)], marker=MARKERS[index % len(MARKERS)],
+        edgecolors="black", linewidths=pt(0.4), label=label, zorder=3,
     )  # fmt: skip
 
 
@@ -374,7 +376,7 @@ def _perplexity_axis(axes: Axes, values: Sequence[float]) -> None:
 
 def _title(study: AccuracyStudy) -> str:
     result = study.points[0].result
-    return f"{printable(result.config.name, MAX_NAME_CHARS)}: {printable(result.model, MAX_NAME_CHARS)}"
+    return f"{name_label(result.config.name)}: {shown_model(result.model)}"
 
 
 def _chips(point: AccuracyPoint) -> str:

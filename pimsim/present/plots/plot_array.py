@@ -9,21 +9,19 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from crossbar.sources import SOURCES
-from pimsim.base.errors import printable
+from pimsim.present.labels import name_label
+from pimsim.present.plots.active_style import pt
+from pimsim.present.plots.figure_layout import add_legend, headed, narrow, new_axes, write_value
 from pimsim.present.plots.style import (
     BLACK,
     BLUE,
     COLUMN_IN,
-    MAX_NAME_CHARS,
     ORANGE,
     PAGE_IN,
     VERMILION,
     Look,
-    headed,
     light_grid,
-    new_figure,
     tint,
-    write_value,
 )
 from pimsim.studies.array.array_result import ArrayStudy, source_label
 
@@ -44,18 +42,17 @@ def histogram(study: ArrayStudy) -> Figure:
     """
     shown = study.histogram
     total = sum(shown.counts)
-    figure = new_figure(COLUMN_IN, 2.6)
-    axes = figure.add_subplot()
+    figure, axes = new_axes(COLUMN_IN, 2.6)
     shares = [count / total for count in shown.counts[1:-1]]
     axes.bar(shown.centres, shares, width=shown.width, facecolor=tint(BLUE), edgecolor=BLUE)
     for sign in (-1, 1):
-        axes.axvline(study.errors.mean + sign * study.errors.rms, color=BLACK, linewidth=0.8, linestyle="--")
+        axes.axvline(study.errors.mean + sign * study.errors.rms, color=BLACK, linewidth=pt(0.8), linestyle="--")
     axes.set_ylim(0, 1.12 * max(shares))
     top = axes.get_ylim()[1]
     write_value(axes, f"± rms {study.errors.rms:.4g}", (study.errors.mean + study.errors.rms, 0.94 * top), (4, 0))
-    axes.set_xlabel(f"error of a result (bins of {shown.width:,})")
-    axes.set_ylabel("share of results")
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+    axes.set_xlabel(f"error of a result (integer steps, bins of {shown.width:,})")
+    axes.set_ylabel("share of results (%)")
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None, symbol=""))
     light_grid(axes, "y")
     beyond = (shown.counts[0] + shown.counts[-1]) / total
     tail = f"; {beyond:.1%} beyond" if beyond >= 0.0005 else ""
@@ -80,8 +77,7 @@ def sources(study: ArrayStudy) -> Figure:
     total_db = study.snr_of(study.total)
     powers = [power for row in rows for power in (row.alone, row.without)] + [study.total]
     shown = [0.0, *(study.snr_of(power) for power in powers if power)]
-    figure = new_figure(PAGE_IN, 1.15 + 0.42 * len(rows))
-    axes = figure.add_subplot()
+    figure, axes = new_axes(PAGE_IN, 1.15 + 0.42 * len(rows))
     axes.set_xlim(1.1 * min(shown), max(1.15 * max(shown), 1.0))
     for index, row in enumerate(rows):
         for look, power, offset in ((ALONE, row.alone, -0.2), (WITHOUT, row.without, 0.2)):
@@ -91,15 +87,15 @@ def sources(study: ArrayStudy) -> Figure:
             _beside(axes, _value_text(power, value), (value, index + offset), total_db)
     together = f"all together, {_decibels(total_db)}"
     if study.total:
-        axes.axvline(total_db, color=VERMILION, linewidth=1.2, linestyle="--", label=together, zorder=3)
+        axes.axvline(total_db, color=VERMILION, linewidth=pt(1.2), linestyle="--", label=together, zorder=3)
     axes.set_yticks(range(len(rows)), [""] * len(rows))
     for index, row in enumerate(rows):
-        _name(axes, index, source_label(row.name), SOURCES[row.name])
+        _name(axes, index, source_label(row.name), "" if narrow() else SOURCES[row.name])
     axes.set_ylim(len(rows) - 0.45, -0.55)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("SNR (dB); longer is better")
     light_grid(axes, "x")
-    figure.legend(loc="outside lower center", ncols=3)
+    add_legend(figure, loc="outside lower center", ncols=3)
     headed(figure, f"{_title(study)}: SNR by source of error, {_chips(study.source_chips)}")
     return figure
 
@@ -126,8 +122,9 @@ def _beside(axes: Axes, text: str, at: tuple[float, float], line: float) -> None
 
 def _name(axes: Axes, index: int, name: str, meaning: str) -> None:
     where: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points", "ha": "right"}
-    axes.annotate(name, (0, index), (-6, 5), va="center", fontweight="bold", **where)
-    axes.annotate(meaning, (0, index), (-6, -5), va="center", fontsize=_MEANING_PT, **where)
+    axes.annotate(name, (0, index), (pt(-6), pt(5 if meaning else 0)), va="center", fontweight="bold", **where)
+    if meaning:
+        axes.annotate(meaning, (0, index), (pt(-6), pt(-5)), va="center", fontsize=pt(_MEANING_PT), **where)
 
 
 def columns(study: ArrayStudy) -> Figure:
@@ -139,30 +136,31 @@ def columns(study: ArrayStudy) -> Figure:
     Returns:
         The figure.
     """
-    figure = new_figure(PAGE_IN, 2.6)
-    axes = figure.add_subplot()
+    figure, axes = new_axes(PAGE_IN, 2.6)
     indices = range(study.outputs)
     marker = "o" if study.outputs <= MAX_MARKED else ""
-    axes.plot(indices, study.column_rms, color=BLUE, linewidth=0.8, marker=marker, markersize=2.5, label="rms error")
+    axes.plot(
+        indices, study.column_rms, color=BLUE, linewidth=pt(0.8), marker=marker, markersize=pt(2.5), label="rms error"
+    )
     axes.plot(
         indices,
         study.column_bias,
         color=ORANGE,
-        linewidth=0.8,
+        linewidth=pt(0.8),
         marker=marker,
-        markersize=2.5,
+        markersize=pt(2.5),
         label="bias (mean error)",
     )
-    axes.axhline(0, color=BLACK, linewidth=0.6)
+    axes.axhline(0, color=BLACK, linewidth=pt(0.6))
     width = study.params.array.usable_columns
     for border in range(width, study.outputs, width):
-        axes.axvline(border - 0.5, color=BLACK, linewidth=0.6, linestyle=":")
+        axes.axvline(border - 0.5, color=BLACK, linewidth=pt(0.6), linestyle=":")
     axes.set_xlim(-0.5, study.outputs - 0.5)
     axes.margins(y=0.15)
     axes.set_xlabel("column of the matrix" + ("; dotted: borders of arrays" if study.outputs > width else ""))
-    axes.set_ylabel("error of a result")
+    axes.set_ylabel("error of a result (integer steps)")
     light_grid(axes, "y")
-    figure.legend(loc="outside lower right", ncols=2)
+    add_legend(figure, loc="outside lower right", ncols=2)
     headed(figure, f"{_title(study)}: errors by column, {_chips(len(study.chips))}")
     return figure
 
@@ -177,11 +175,12 @@ def adc_bits(study: ArrayStudy) -> Figure:
         The figure.
     """
     finite = [(bits, snr) for bits, snr in study.by_adc_bits if abs(snr) != float("inf")]
-    figure = new_figure(COLUMN_IN, 2.6)
-    axes = figure.add_subplot()
-    axes.plot(*zip(*finite, strict=True), color=BLUE, linewidth=1, marker="o", markersize=3.5, markeredgecolor="black")
+    figure, axes = new_axes(COLUMN_IN, 2.6)
+    axes.plot(
+        *zip(*finite, strict=True), color=BLUE, linewidth=pt(1), marker="o", markersize=pt(3.5), markeredgecolor="black"
+    )
     own = study.params.adc.bits
-    axes.axvline(own, color=VERMILION, linewidth=1, linestyle="--", zorder=0.9)
+    axes.axvline(own, color=VERMILION, linewidth=pt(1), linestyle="--", zorder=0.9)
     axes.margins(y=0.15)
     bottom, top = axes.get_ylim()
     write_value(axes, f"this config: {own}", (own, bottom + 0.06 * (top - bottom)), (4, 0))
@@ -194,7 +193,7 @@ def adc_bits(study: ArrayStudy) -> Figure:
 
 
 def _title(study: ArrayStudy) -> str:
-    return f"{printable(study.config.name, MAX_NAME_CHARS)}: {study.inputs:,} x {study.outputs:,} weights"
+    return f"{name_label(study.config.name)}: {study.inputs:,} x {study.outputs:,} weights"
 
 
 def _chips(number: int) -> str:

@@ -5,17 +5,10 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from pimsim.base.summaries import counted
+from pimsim.present.labels import name_label, shown_model
+from pimsim.present.plots.figure_layout import headed, new_figure
 from pimsim.present.plots.plot_serving import draw_times
-from pimsim.present.plots.style import (
-    BLUE,
-    COLUMN_IN,
-    GREY,
-    ORANGE,
-    axis_unit,
-    headed,
-    light_grid,
-    new_figure,
-)
+from pimsim.present.plots.style import BLUE, COLUMN_IN, GREY, ORANGE, axis_unit, light_grid
 from pimsim.studies.cluster.cluster_result import ClusterResult
 
 MAX_BARS = 32
@@ -76,4 +69,5 @@ def machines(result: ClusterResult) -> Figure:
 
 def _heading(result: ClusterResult) -> str:
     served, working = counted(len(result.requests), "request"), counted(len(result.machines), "machine")
-    return f"{result.system.name}, {result.model}\n{served}, {working}, {result.tokens_per_s:.3g} tokens/s"
+    names = f"{name_label(result.system.name)}: {shown_model(result.model)}"
+    return f"{names}\n{served}, {working}, {result.tokens_per_s:.3g} tokens/s"

@@ -8,18 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pimsim.base.units import ps_to_s
-from pimsim.present.plots.style import (
-    BLUE,
-    GREY,
-    PAGE_IN,
-    SMALL_PT,
-    axis_unit,
-    headed,
-    light_grid,
-    new_figure,
-    three_digits,
-    write_value,
-)
+from pimsim.present.plots.active_style import pt
+from pimsim.present.plots.figure_layout import headed, narrow, new_figure, write_value
+from pimsim.present.plots.style import BLUE, GREY, PAGE_IN, SMALL_PT, axis_unit, light_grid, three_digits
 from pimsim.studies.config_waterfall.key_waterfall import KeyWaterfall, Level
 
 
@@ -35,11 +26,14 @@ def config_waterfall(waterfall: KeyWaterfall) -> Figure:
     levels = [waterfall.start, *(step.level for step in waterfall.steps), waterfall.end]
     first, second = waterfall.names
     labels = [first, *(step.title for step in waterfall.steps), second]
-    figure = new_figure(PAGE_IN, 1.1 + 0.22 * len(labels))
-    left, right = figure.subplots(1, 2, sharey=True)
+    stacked = narrow()
+    figure = new_figure(PAGE_IN, (0.7 if stacked else 1.1) + (2 if stacked else 1) * (0.4 + 0.22 * len(labels)) - 0.4)
+    left, right = figure.subplots(*((2, 1) if stacked else (1, 2)), sharey=True)
     _panel(left, [ps_to_s(level.latency_ps) for level in levels], "s", "latency")
     _panel(right, [_energy_j(level) for level in levels], "J", "energy")
-    left.set_yticks(range(len(labels)), labels, fontsize=SMALL_PT)
+    left.set_yticks(range(len(labels)), labels, fontsize=pt(SMALL_PT))
+    if stacked:
+        right.tick_params(axis="y", labelsize=pt(SMALL_PT))
     left.set_ylim(len(labels) - 0.4, -0.6)
     headed(figure, f"{first} to {second}")
     return figure
@@ -65,7 +59,7 @@ def _panel(axes: Axes, values: Sequence[float], symbol: str, what: str) -> None:
         total = y in (0, last)
         before = 0.0 if total else scaled[y - 1]
         axes.barh(
-            y, value - before, 0.6, left=before, facecolor=GREY if total else BLUE, edgecolor="black", linewidth=0.4
+            y, value - before, 0.6, left=before, facecolor=GREY if total else BLUE, edgecolor="black", linewidth=pt(0.4)
         )
         change = three_digits(value) if total else f"{value - before:+.3g}".replace("-", "\N{MINUS SIGN}")
         if total or value != before:

@@ -7,7 +7,9 @@ from matplotlib.figure import Figure
 
 from pimsim.base.units import ps_to_s
 from pimsim.generation import GenerationResult
-from pimsim.present.plots.style import BLUE, COLUMN_IN, GREY, axis_unit, headed, light_grid, names, new_figure, quantity
+from pimsim.present.plots.active_style import pt
+from pimsim.present.plots.figure_layout import headed, new_axes, new_figure
+from pimsim.present.plots.style import BLUE, COLUMN_IN, GREY, axis_unit, light_grid, names, quantity
 
 MAX_MARKED = 64
 """Maximum number of simulated steps with a marker each."""
@@ -39,6 +41,25 @@ def steps(result: GenerationResult) -> Figure:
     return figure
 
 
+def one_quantity(result: GenerationResult, what: str) -> Figure:
+    """Plot latency or energy of the decode steps over the context length.
+
+    Args:
+        result: Result of the generation.
+        what: "latency" or "energy".
+
+    Returns:
+        The figure.
+    """
+    figure, axes = new_axes(COLUMN_IN, 2.2)
+    values = [ps_to_s(step.latency_ps) if what == "latency" else step.energy_j for step in result.steps]
+    _panel(axes, result, values, "s" if what == "latency" else "J", what)
+    axes.set_xlabel("context length (tokens)")
+    axes.legend(loc="upper left")
+    headed(figure, names(result.prefill))
+    return figure
+
+
 def _panel(axes: Axes, result: GenerationResult, values: list[float], symbol: str, what: str) -> None:
     size, unit = axis_unit(max(values), symbol)
     scaled = [value / size for value in values]
@@ -56,7 +77,7 @@ def _panel(axes: Axes, result: GenerationResult, values: list[float], symbol: st
         )
     marker = "o" if not result.exact or len(values) <= MAX_MARKED else ""
     label = "every step simulated" if result.exact else "simulated steps"
-    axes.plot(contexts, scaled, color=BLUE, linewidth=1, marker=marker, markersize=3, label=label)
+    axes.plot(contexts, scaled, color=BLUE, linewidth=pt(1), marker=marker, markersize=pt(3), label=label)
     axes.set_ylim(0, 1.3 * max(scaled) or 1.0)
     axes.set_ylabel(f"{what} per step ({unit})")
     light_grid(axes, "y")

@@ -4,20 +4,10 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from pimsim.present.plots.style import (
-    BLUE,
-    COLUMN_IN,
-    GREEN,
-    GREY,
-    ORANGE,
-    PURPLE,
-    SMALL_PT,
-    VERMILION,
-    headed,
-    light_grid,
-    new_figure,
-    write_value,
-)
+from pimsim.present.labels import shown_model
+from pimsim.present.plots.active_style import pt
+from pimsim.present.plots.figure_layout import add_legend, headed, new_axes, write_value
+from pimsim.present.plots.style import BLUE, COLUMN_IN, GREEN, GREY, ORANGE, PURPLE, SMALL_PT, VERMILION, light_grid
 from pimsim.studies.memory_wall.kv_sizes_result import KvSizes
 
 FIRST = 64
@@ -39,8 +29,7 @@ def kv_sizes(result: KvSizes) -> Figure:
     Returns:
         The figure, as wide as a column of a paper.
     """
-    figure = new_figure(COLUMN_IN, 2.9 + 0.16 * -(-len(result.sizes) // 2))
-    axes = figure.add_subplot()
+    figure, axes = new_axes(COLUMN_IN, 2.9 + 0.16 * -(-len(result.sizes) // 2))
     contexts = _contexts(result.context)
     policies = list(dict.fromkeys(each.policy for each in result.sizes))
     bits = list(dict.fromkeys(each.bits for each in result.sizes))
@@ -51,7 +40,7 @@ def kv_sizes(result: KvSizes) -> Figure:
             sizes,
             LINES[policies.index(each.policy) % len(LINES)],
             color=COLOURS[bits.index(each.bits) % len(COLOURS)],
-            linewidth=1.2,
+            linewidth=pt(1.2),
             label=f"{each.policy}, {each.bits} bits",
         )
     axes.set_xscale("log", base=2)
@@ -60,18 +49,18 @@ def kv_sizes(result: KvSizes) -> Figure:
     for names, free_bytes in _lines(result):
         if low <= free_bytes[-1] <= 4 * high:
             for capacity in free_bytes:
-                axes.axhline(capacity, color=GREY, linewidth=0.6, zorder=1)
+                axes.axhline(capacity, color=GREY, linewidth=pt(0.6), zorder=1)
             write_value(axes, ", ".join(names), (contexts[0], free_bytes[-1]), (1, 3))
-    axes.axvline(result.context, color=GREY, linewidth=0.4, linestyle=":", zorder=1)
+    axes.axvline(result.context, color=GREY, linewidth=pt(0.4), linestyle=":", zorder=1)
     axes.set_xlim(contexts[0], 1.5 * contexts[-1])
     axes.xaxis.set_major_formatter(lambda value, _: _tokens(value))
     axes.yaxis.set_major_formatter(lambda value, _: _bytes(value))
     axes.set_xlabel("context (tokens)")
-    axes.set_ylabel("KV cache")
+    axes.set_ylabel("KV cache (bytes)")
     light_grid(axes, "x")
-    figure.legend(loc="outside lower center", ncols=2, fontsize=SMALL_PT)
+    add_legend(figure, loc="outside lower center", ncols=2, fontsize=pt(SMALL_PT))
     batch = "" if result.batch == 1 else f", batch of {result.batch:,}"
-    headed(figure, f"{result.model}: KV cache{batch}")
+    headed(figure, f"{shown_model(result.model)}: KV cache{batch}")
     return figure
 
 

@@ -6,10 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from pimsim.present.plots.active_style import pt
+from pimsim.present.plots.figure_layout import add_legend, narrow, new_axes, new_figure, write_value
+from pimsim.present.plots.paper_panels import cell, machine_panels, marker, panel_legend
 from pimsim.present.plots.style import (
     COLUMN_IN,
     DATAFLOWS,
@@ -22,27 +26,10 @@ from pimsim.present.plots.style import (
     distinct,
     light_grid,
     model_label,
-    new_figure,
     quantity,
     three_digits,
-    write_value,
 )
 from pimsim.studies.paper.comparison_table import Row, Table
-
-PUBLISHED: Mapping[str, Any] = MappingProxyType(
-    {
-        "linestyle": "none",
-        "marker": "D",
-        "markersize": 4,
-        "markerfacecolor": "white",
-        "markeredgecolor": "black",
-        "markeredgewidth": 0.8,
-        "zorder": 5,
-    }
-)
-
-BLIND: Mapping[str, Any] = MappingProxyType({**PUBLISHED, "markerfacecolor": "0.6"})
-"""Markers of published values that were withheld when the rules were made."""
 
 FIG6_PARTS: Mapping[str, Look] = MappingProxyType({**PARTS, "buffer": PARTS["tile_buffer"]})
 """Looks of the latency components of Fig. 6, which calls the tile buffers "buffer"."""
@@ -67,8 +54,7 @@ def fig1b(table: Table) -> Figure:
     widths = distinct(table.rows, "d_model")
     contexts = distinct(table.rows, "context_length")
     rows = {(row["d_model"], row["context_length"]): row for row in table.rows}
-    figure = new_figure(COLUMN_IN, 3.1)
-    axes = figure.add_subplot()
+    figure, axes = new_axes(COLUMN_IN, 3.1)
     shares = [[rows[width, context]["low_precision_share"] for context in contexts] for width in widths]
     image = axes.imshow(shares, cmap="Blues", vmin=0.4, vmax=1.0, aspect="auto")
     for y, width in enumerate(widths):
@@ -77,7 +63,7 @@ def fig1b(table: Table) -> Figure:
             share, printed = row["low_precision_share"], row["published"]
             text = f"{share:.3f}" if printed is None else f"{share:.3f}\n({printed:.3f})"
             colour = "white" if _luminance(*image.to_rgba(share)[:3]) < _EQUAL_CONTRAST else "black"
-            axes.text(x, y, text, ha="center", va="center", color=colour, fontsize=SMALL_PT)
+            axes.text(x, y, text, ha="center", va="center", color=colour, fontsize=pt(SMALL_PT))
     axes.set_xticks(range(len(contexts)), [str(context) for context in contexts])
     axes.set_yticks(range(len(widths)), [str(width) for width in widths])
     axes.tick_params(length=0)
@@ -100,23 +86,28 @@ def fig4(table: Table) -> Figure:
         The figure.
     """
     models = distinct(table.rows, "model")
-    figure = new_figure(PAGE_IN, 2.5)
-    axes = figure.add_subplot()
-    for offset, (dataflow, look) in zip((-0.27, 0.0, 0.27), DATAFLOWS.items(), strict=True):
-        rows = [row for row in table.rows if row["dataflow"] == dataflow]
-        ratios = [row["relative_to_os"] for row in rows]
-        axes.bar([x + offset for x in range(len(models))], ratios, 0.25, **look.bar())
-        for x, ratio in enumerate(ratios):
-            if dataflow != "os":
-                write_value(axes, f"{ratio:.2f}", (x + offset, ratio), (0, 2))
-    absolute = [quantity(row["latency_s"], "_s") for row in table.rows if row["dataflow"] == "os"]
-    axes.set_xticks(range(len(models)), [f"{model_label(m)}\n{a}" for m, a in zip(models, absolute, strict=True)])
-    axes.tick_params(axis="x", length=0)
+    lines = _lines(models, 4)
+    figure = new_figure(PAGE_IN, 0.6 + 1.9 * len(lines))
+    highest = max(row["relative_to_os"] for row in table.rows)
+    absolute = {row["model"]: quantity(row["latency_s"], "_s") for row in table.rows if row["dataflow"] == "os"}
+    for axes, some in zip(figure.subplots(len(lines), 1, squeeze=False)[:, 0], lines, strict=True):
+        for offset, (dataflow, look) in zip((-0.27, 0.0, 0.27), DATAFLOWS.items(), strict=True):
+            rows = {row["model"]: row for row in table.rows if row["dataflow"] == dataflow}
+            ratios = [rows[model]["relative_to_os"] for model in some]
+            axes.bar([x + offset for x in range(len(some))], ratios, 0.25, **look.bar())
+            for x, ratio in enumerate(ratios):
+                if dataflow != "os":
+                    write_value(axes, f"{ratio:.2f}", (x + offset, ratio), (0, 2))
+        axes.set_xticks(range(len(some)), [f"{model_label(model)}\n{absolute[model]}" for model in some])
+        axes.tick_params(axis="x", length=0)
+        axes.set_ylabel("decode latency relative\nto output-stationary")
+        axes.margins(x=0.02)
+        if len(lines) > 1:
+            axes.set_ylim(0, 1.1 * highest)
+            axes.set_xlim(-0.6, len(lines[0]) - 0.4)
+        light_grid(axes, "y")
     axes.set_xlabel(f"model, its output-stationary latency at l = {table.rows[0]['context_length']}")
-    axes.set_ylabel("decode latency relative\nto output-stationary")
-    axes.margins(x=0.02)
-    light_grid(axes, "y")
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    add_legend(figure, *axes.get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure
 
 
@@ -133,10 +124,10 @@ def fig5(table: Table) -> Figure:
     def speedup(tpu: Row, pim: Row) -> str:
         return three_digits(pim["tokens_per_s"] / tpu["tokens_per_s"])
 
-    figure = _machine_panels(
+    figure = machine_panels(
         table, "tokens_per_s", "tokens/s", published=lambda row: row["published"], above=speedup, log=True
     )
-    _panel_legend(figure, ["published"], "above: speed-up\nover TPU-LLM")
+    panel_legend(figure, ["published"], "above: speed-up\nover TPU-LLM")
     return figure
 
 
@@ -150,26 +141,47 @@ def fig6(table: Table) -> Figure:
         The figure.
     """
     models, contexts = distinct(table.rows, "model"), distinct(table.rows, "context_length")
+    lines = _lines(models, 3)
+    figure = new_figure(PAGE_IN, 0.4 + 2.5 * len(lines))
+    for axes, some in zip(figure.subplots(len(lines), 1, squeeze=False)[:, 0], lines, strict=True):
+        _stacks(axes, [row for row in table.rows if row["model"] in some], some, contexts)
+        axes.margins(x=0.01)
+        if len(lines) > 1:
+            axes.set_xlim(-0.9, len(lines[0]) * (len(contexts) + 1) - 1.1)
+    axes.set_xlabel("context length (tokens), by model", labelpad=pt(17))
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    order = [*range(1, len(handles)), 0]  # matplotlib puts lines first; the bars should come first
+    add_legend(
+        figure,
+        [handles[i] for i in order],
+        [labels[i] for i in order],
+        loc="outside upper center",
+        ncols=len(handles),
+        columnspacing=1.0,
+    )
+    return figure
+
+
+def _stacks(axes: Axes, rows: Sequence[Row], models: Sequence[str], contexts: Sequence[int]) -> None:
+    """Draw the stacked bars of some models, one per context length, with the published shares."""
     position = {
         (model, context): m * (len(contexts) + 1) + c
         for m, model in enumerate(models)
         for c, context in enumerate(contexts)
     }
-    figure = new_figure(PAGE_IN, 2.9)
-    axes = figure.add_subplot()
     below = dict.fromkeys(position, 0.0)
-    for part in distinct(table.rows, "part"):
-        shares = {(r["model"], r["context_length"]): 100 * r["share"] for r in table.rows if r["part"] == part}
+    for part in distinct(rows, "part"):
+        shares = {(r["model"], r["context_length"]): 100 * r["share"] for r in rows if r["part"] == part}
         bottoms = [below[key] for key in shares]
-        style = {**FIG6_PARTS[part].bar(), "linewidth": 0.2}  # a thicker line would hide the smallest bars
+        style = {**FIG6_PARTS[part].bar(), "linewidth": pt(0.2)}  # a thicker line would hide the smallest bars
         axes.bar([position[key] for key in shares], list(shares.values()), 0.85, bottom=bottoms, **style)
         below |= {key: below[key] + share for key, share in shares.items()}
-    known = [row for row in table.rows if row["published"] is not None]
+    known = [row for row in rows if row["published"] is not None]
     assert {row["part"] for row in known} <= {"systolic"}, "markers belong to the lowest bar of a stack"
     x = [position[row["model"], row["context_length"]] for row in known]
-    axes.plot(x, [100 * row["published"] for row in known], label="published (systolic)", **PUBLISHED)
+    axes.plot(x, [100 * row["published"] for row in known], label="published (systolic)", **marker())
     axes.set_xticks(list(position.values()), [context_label(context) for _, context in position], rotation=90)
-    axes.tick_params(axis="x", length=0, labelsize=SMALL_PT)
+    axes.tick_params(axis="x", length=0, labelsize=pt(SMALL_PT))
     for model in models:
         middle = (position[model, contexts[0]] + position[model, contexts[-1]]) / 2
         at: dict[str, Any] = {
@@ -178,21 +190,23 @@ def fig6(table: Table) -> Figure:
             "ha": "center",
             "va": "top",
         }
-        axes.annotate(model_label(model), (middle, 0), (0, -22), **at)
-    axes.set_xlabel("context length (tokens), by model", labelpad=17)
+        axes.annotate(model_label(model), (middle, 0), (0, pt(-22)), **at)
     axes.set_ylabel("share of latency (%)")
     axes.set_ylim(0, 100)
-    axes.margins(x=0.01)
-    handles, labels = axes.get_legend_handles_labels()
-    order = [*range(1, len(handles)), 0]  # matplotlib puts lines first; the bars should come first
-    figure.legend(
-        [handles[i] for i in order],
-        [labels[i] for i in order],
-        loc="outside upper center",
-        ncols=len(handles),
-        columnspacing=1.0,
-    )
-    return figure
+
+
+def _lines(models: Sequence[str], in_a_column: int) -> list[Sequence[str]]:
+    """Divide models into panels one below the other.
+
+    Args:
+        models: The models.
+        in_a_column: Number of models side by side in one column of a paper.
+
+    Returns:
+        Models of each panel: all of them on a page.
+    """
+    count = in_a_column if narrow() else len(models)
+    return [models[start : start + count] for start in range(0, len(models), count)]
 
 
 def fig7(table: Table) -> Figure:
@@ -204,17 +218,17 @@ def fig7(table: Table) -> Figure:
     Returns:
         The figure.
     """
-    tpu = {_cell(row): row["tokens_per_j"] for row in table.rows if row["machine"] == "tpu-llm"}
+    tpu = {cell(row): row["tokens_per_j"] for row in table.rows if row["machine"] == "tpu-llm"}
 
     def published(row: Row) -> float | None:
         gain = row["published_gain_percent"]
-        return None if gain is None else float(tpu[_cell(row)]) * (1 + gain / 100)
+        return None if gain is None else float(tpu[cell(row)]) * (1 + gain / 100)
 
     def gain(_: Row, pim: Row) -> str:
         return f"{pim['gain_percent']:+.0f}".replace("-", "\N{MINUS SIGN}")
 
-    figure = _machine_panels(table, "tokens_per_j", "tokens/J", published=published, above=gain, columns=3)
-    _panel_legend(figure, ["published gain\nover our TPU-LLM"], "above: gain over TPU-LLM (%)")
+    figure = machine_panels(table, "tokens_per_j", "tokens/J", published=published, above=gain, columns=3)
+    panel_legend(figure, ["published gain\nover our TPU-LLM"], "above: gain over TPU-LLM (%)")
     return figure
 
 
@@ -227,14 +241,14 @@ def fig8(table: Table) -> Figure:
     Returns:
         The figure.
     """
-    figure = _machine_panels(
+    figure = machine_panels(
         table,
         "words_per_charge",
         "words per battery charge (millions)",
         published=lambda row: row["published"],
         scale=1e6,
     )
-    _panel_legend(figure, ["published"], "")
+    panel_legend(figure, ["published"], "")
     return figure
 
 
@@ -250,10 +264,10 @@ def table3(table: Table) -> Figure:
     simulated = {_entry(row): row for row in table.rows if row["origin"] == "simulated"}
     printed = {_entry(row): row for row in table.rows if row["origin"] == "published"}
     entries = list(dict.fromkeys([*simulated, *printed]))
-    figure = new_figure(PAGE_IN, 2.9)
-    for axes, column, label in zip(
-        figure.subplots(1, 2, sharey=True), ("gops", "gops_per_w"), ("GOPS", "GOPS/W"), strict=True
-    ):
+    stacked = narrow()
+    figure = new_figure(PAGE_IN, 2.9 * (2 if stacked else 1))
+    panels = figure.subplots(*((2, 1) if stacked else (1, 2)), sharey=True)
+    for axes, column, label in zip(panels, ("gops", "gops_per_w"), ("GOPS", "GOPS/W"), strict=True):
         ends = []
         for y, entry in enumerate(entries):
             row = simulated.get(entry, printed.get(entry, {}))
@@ -265,7 +279,7 @@ def table3(table: Table) -> Figure:
             text = three_digits(value) if entry in simulated else f"{value:g}"
             printed_value = printed[entry][column] if entry in simulated and entry in printed else None
             if printed_value is not None:
-                axes.plot(printed_value, y, **PUBLISHED)
+                axes.plot(printed_value, y, **marker())
             write_value(
                 axes,
                 f"< {text}" if entry[0] in UPPER_BOUNDS else text,
@@ -283,8 +297,8 @@ def table3(table: Table) -> Figure:
         each.tick_params(axis="y", length=0)
     handles: list[Patch | Line2D] = [Patch(**look.bar()) for look in (MACHINES["pim-llm"], MACHINES["tpu-llm"])]
     handles += [Patch(**_OTHERS.bar())]
-    handles += [Line2D([], [], label="published", **PUBLISHED)]
-    figure.legend(handles=handles, loc="outside upper center", ncols=4)
+    handles += [Line2D([], [], label="published", **marker())]
+    add_legend(figure, handles=handles, loc="outside upper center", ncols=4)
     return figure
 
 
@@ -292,82 +306,6 @@ PLOTS: Mapping[str, Callable[[Table], Figure]] = MappingProxyType(
     {"fig1b": fig1b, "fig4": fig4, "fig5": fig5, "fig6": fig6, "fig7": fig7, "fig8": fig8, "table3": table3}
 )
 """Plots by the names of `pimsim.studies.paper.paper_tables.ITEMS`."""
-
-
-def _machine_panels(
-    table: Table,
-    column: str,
-    label: str,
-    *,
-    published: Callable[[Row], float | None],
-    above: Callable[[Row, Row], str] | None = None,
-    scale: float = 1.0,
-    columns: int = 4,
-    log: bool = False,
-) -> Figure:
-    """Plot one panel per model, with a pair of bars per context length.
-
-    Args:
-        table: Table with rows of both machines.
-        column: Column that gives the height of the bars.
-        label: Label of the y axis.
-        published: Function that returns the published value of a row, or None.
-        above: Function that makes the text above a pair from the rows of TPU-LLM and PIM-LLM; None means no text.
-        scale: Number that the values are divided by.
-        columns: Number of panels side by side.
-        log: Whether the y axis is logarithmic.
-
-    Returns:
-        The figure.
-    """
-    models, contexts = distinct(table.rows, "model"), distinct(table.rows, "context_length")
-    rows = {(row["machine"], *_cell(row)): row for row in table.rows}
-    lines = -(-(len(models) + 1) // columns)
-    figure = new_figure(PAGE_IN, 0.4 + (1.75 if lines == 2 else 1.6) * lines)
-    grid = figure.subplots(lines, columns, sharex=True, sharey=log)
-    for axes, model in zip(grid.flat, models, strict=False):
-        for offset, (machine, look) in zip((-0.2, 0.2), MACHINES.items(), strict=True):
-            values = [rows[machine, model, context][column] / scale for context in contexts]
-            axes.bar([x + offset for x in range(len(contexts))], values, 0.4, **look.bar())
-            for x, context in enumerate(contexts):
-                printed_value = published(rows[machine, model, context])
-                if printed_value is not None:
-                    marker = BLIND if rows[machine, model, context]["blind"] else PUBLISHED
-                    axes.plot(x + offset, printed_value / scale, **marker)
-        for x, context in enumerate(contexts):
-            pair = [rows[machine, model, context] for machine in MACHINES]
-            highest = max(pair, key=lambda row: float(row[column]))
-            if above:
-                marked = published(highest) is not None
-                write_value(axes, above(*pair), (x, highest[column] / scale), (0, 5 if marked else 2))
-        axes.set_xticks(range(len(contexts)), [context_label(context) for context in contexts])
-        axes.tick_params(axis="x", length=0, labelsize=SMALL_PT, labelbottom=True)
-        axes.set_title(model_label(model))
-        if log:
-            axes.set_yscale("log")
-            axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.margins(x=0.02, y=0.15)
-        light_grid(axes, "y")
-    for axes in grid.flat[len(models) :]:
-        axes.axis("off")
-    figure.supxlabel("context length (tokens)", fontsize=8)
-    figure.supylabel(label, fontsize=8)
-    return figure
-
-
-def _panel_legend(figure: Figure, published: Sequence[str], note: str) -> None:
-    """Add the legend of `_machine_panels` in the panel that is left over.
-
-    Args:
-        figure: Figure of `_machine_panels`.
-        published: Labels of the markers.
-        note: Title of the legend.
-    """
-    handles: list[Patch | Line2D] = [Patch(**look.bar()) for look in MACHINES.values()]
-    handles += [Line2D([], [], label=label, **PUBLISHED) for label in published]
-    handles += [Line2D([], [], label="the same, blind", **BLIND)]
-    empty = next(axes for axes in figure.axes if not axes.axison)
-    empty.legend(handles=handles, loc="center left", title=note, title_fontsize=8, alignment="left")
 
 
 def _luminance(*rgb: float) -> float:
@@ -384,10 +322,6 @@ def _luminance(*rgb: float) -> float:
     """
     red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def _cell(row: Row) -> tuple[str, int]:
-    return row["model"], row["context_length"]
 
 
 def _entry(row: Row) -> tuple[str, str, int]:

@@ -8,6 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
+from pimsim.present.labels import name_label, shown_model
+from pimsim.present.plots.active_style import pt
+from pimsim.present.plots.figure_layout import add_legend, headed, new_figure
 from pimsim.present.plots.style import (
     BLACK,
     BLUE,
@@ -19,8 +22,6 @@ from pimsim.present.plots.style import (
     SKY_BLUE,
     SMALL_PT,
     VERMILION,
-    headed,
-    new_figure,
 )
 from pimsim.studies.memory_wall.machine_roofs import Roof
 from pimsim.studies.memory_wall.roofline_result import MEMORY, ClassPoint, Roofline
@@ -61,15 +62,17 @@ def roofline(rooflines: Sequence[Roofline]) -> Figure:
     colour = COLOURS[0] if len(rooflines) == 1 else GREY
     axes = figure.axes[0]
     handles = [
-        axes.plot([], [], MARKERS[index % len(MARKERS)], color=colour, markersize=4.5, label=name)[0]
+        axes.plot([], [], MARKERS[index % len(MARKERS)], color=colour, markersize=pt(4.5), label=name)[0]
         for index, name in enumerate(shown)
     ]
     if len(rooflines) > 1:
         handles += [
-            axes.plot([], [], "_", color=_colour(index), markersize=8, markeredgewidth=3, label=_run_label(run))[0]
+            axes.plot(
+                [], [], "_", color=_colour(index), markersize=pt(8), markeredgewidth=pt(3), label=_run_label(run)
+            )[0]
             for index, run in enumerate(rooflines)
         ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=SMALL_PT, handlelength=1)
+    add_legend(figure, handles=handles, loc="outside lower center", ncols=2, fontsize=pt(SMALL_PT), handlelength=1)
     headed(figure, _heading(rooflines))
     return figure
 
@@ -79,14 +82,15 @@ def _colour(index: int) -> str:
 
 
 def _run_label(run: Roofline) -> str:
-    return run.phase if run.batch is None else f"{run.phase}, batch of {run.batch}"
+    return run.phase if run.batch in (None, 1) else f"{run.phase}, batch of {run.batch}"
 
 
 def _heading(rooflines: Sequence[Roofline]) -> str:
     first = rooflines[0]
     if len(rooflines) == 1:
-        return first.title
-    return f"{first.name}: {first.model}, {first.schedule} schedule"
+        names = f"{name_label(first.name)}: {shown_model(first.model)}"
+        return f"{names}, {_run_label(first)} at context {first.context_length:,}, {first.schedule} schedule"
+    return f"{name_label(first.name)}: {shown_model(first.model)}, {first.schedule} schedule"
 
 
 def _points(run: Roofline, resource: str) -> list[tuple[float, float, ClassPoint]]:
@@ -110,7 +114,7 @@ def _panel(axes: Axes, rooflines: Sequence[Roofline], moved: Roof, names: Sequen
             [left * moved.peak_per_s, unit.peak_per_s, unit.peak_per_s],
             LINES[index % len(LINES)],
             color=BLACK,
-            linewidth=0.8,
+            linewidth=pt(0.8),
             zorder=2,
         )
         _small(axes, unit.label, (right, unit.peak_per_s), "right", "bottom")
@@ -118,14 +122,21 @@ def _panel(axes: Axes, rooflines: Sequence[Roofline], moved: Roof, names: Sequen
         colour = _colour(rooflines.index(run))
         marker = MARKERS[names.index(point.name) % len(MARKERS)]
         axes.plot(
-            [x], [y], marker, color=colour, markersize=4.5, markeredgecolor="white", markeredgewidth=0.4, zorder=4
+            [x],
+            [y],
+            marker,
+            color=colour,
+            markersize=pt(4.5),
+            markeredgecolor="white",
+            markeredgewidth=pt(0.4),
+            zorder=4,
         )
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(left, right)
     axes.grid(True, which="major")
     axes.set_ylim(min(y for _, _, y, _ in points) / MARGIN, None)
-    axes.set_title(f"{moved.label}, {moved.peak_per_s / 1e9:.4g} GB/s", loc="left", fontsize=8)
+    axes.set_title(f"{moved.label}, {moved.peak_per_s / 1e9:.4g} GB/s", loc="left", fontsize=pt(8))
     axes.set_xlabel(f"operations per byte of {'off-chip memory' if moved.resource == MEMORY else moved.label}")
     axes.set_ylabel("operations per second")
     for axis in (axes.xaxis, axes.yaxis):
@@ -142,8 +153,8 @@ def _power(value: float) -> str:
 
 
 def _small(axes: Axes, text: str, at: tuple[float, float], ha: str, va: str) -> None:
-    outline = [withStroke(linewidth=1.5, foreground="white")]
+    outline = [withStroke(linewidth=pt(1.5), foreground="white")]
     axes.annotate(
-        text, at, (0, 1 if va == "bottom" else -1), textcoords="offset points", ha=ha, va=va,
-        fontsize=SMALL_PT - 0.5, path_effects=outline, zorder=5,
+        text, at, (0, pt(1 if va == "bottom" else -1)), textcoords="offset points", ha=ha, va=va,
+        fontsize=pt(SMALL_PT - 0.5), path_effects=outline, zorder=5,
     )  # fmt: skip

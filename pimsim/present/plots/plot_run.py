@@ -11,6 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pimsim.base.units import ps_to_s
+from pimsim.present.plots.active_style import pt
+from pimsim.present.plots.figure_layout import add_legend, headed, narrow, new_axes, write_value
 from pimsim.present.plots.style import (
     COMPONENTS,
     GREY,
@@ -19,16 +21,13 @@ from pimsim.present.plots.style import (
     SMALL_PT,
     Look,
     axis_unit,
-    headed,
     light_grid,
     names,
-    new_figure,
     percent,
     quantity,
     run_title,
     three_digits,
     tint,
-    write_value,
 )
 from pimsim.results.breakdown import BREAKDOWNS
 from pimsim.results.explanation import explain
@@ -59,8 +58,8 @@ def latency(result: RunResult) -> Figure:
     ends = [on + off for on, off in zip(seconds, hidden_s, strict=True)]
     size, unit = axis_unit(max(ends), "s")
 
-    figure = new_figure(PAGE_IN, 0.75 + 0.42 * len(parts))
-    axes = figure.add_subplot()
+    described = not narrow()
+    figure, axes = new_axes(PAGE_IN, 0.75 + (0.42 if described else 0.22) * len(parts))
     rows = range(len(parts))
     for row, part, value in zip(rows, parts, seconds, strict=True):
         axes.barh(row, value / size, 0.62, **_bar(PARTS.get(part, Look(part, GREY))))
@@ -75,12 +74,12 @@ def latency(result: RunResult) -> Figure:
             linestyle="--",
             label="hidden: overlaps with the critical path",
         )
-        figure.legend(loc="outside lower right")
+        add_legend(figure, loc="outside lower right", ncols=1)
     for row, value, end in zip(rows, seconds, ends, strict=True):
         write_value(axes, f"{quantity(value, '_s')}, {percent(value / result.latency_s)}", (end / size, row), (3, 0))
     axes.set_yticks(rows, [""] * len(parts))
     for row, part in zip(rows, parts, strict=True):
-        _label(axes, row, PARTS[part].label if part in PARTS else part, CONTENTS.get(part, ""))
+        _label(axes, row, PARTS[part].label if part in PARTS else part, CONTENTS.get(part, "") if described else "")
     note = "; numbers: on the critical path" if hidden_ps else ""
     _finish(axes, len(parts), f"time ({unit}){note}", max(ends) / size)
     headed(figure, f"{run_title(result)}: {quantity(result.latency_s, '_s')}")
@@ -170,8 +169,7 @@ def _nested(groups: Mapping[str, Mapping[str, float]], symbol: str, key: str, ti
     largest = max(totals.values())
     size, unit = (1e-6, "mm²") if symbol == "m²" else axis_unit(largest, symbol)
 
-    figure = new_figure(PAGE_IN, 0.75 + 0.19 * len(rows))
-    axes = figure.add_subplot()
+    figure, axes = new_axes(PAGE_IN, 0.75 + 0.19 * len(rows))
     for row, (name, item, value) in enumerate(rows):
         look = COMPONENTS.get(name, Look(name, GREY))
         style = {"facecolor": tint(look.colour), "edgecolor": "black"} if item else _bar(look)
@@ -180,7 +178,7 @@ def _nested(groups: Mapping[str, Mapping[str, float]], symbol: str, key: str, ti
     labels = [item.replace("_", " ") if item else _name(name, groups[name]) for name, item, _ in rows]
     axes.set_yticks(range(len(rows)), labels)
     for (_, item, _), text in zip(rows, axes.get_yticklabels(), strict=True):
-        text.set(fontsize=SMALL_PT if item else None, fontweight="normal" if item else "bold")
+        text.set(fontsize=pt(SMALL_PT) if item else None, fontweight="normal" if item else "bold")
     _finish(axes, len(rows), f"{what} ({unit})", largest / size)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
     headed(figure, title)
@@ -201,8 +199,12 @@ def _bar(look: Look) -> dict[str, Any]:
 def _label(axes: Axes, row: int, name: str, contents: str) -> None:
     place: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points", "ha": "right"}
     lines = textwrap.wrap(contents, _CONTENTS_CHARS)
-    axes.annotate(name, (0, row), (-6, 4.5 * max(1, len(lines))), va="center", fontweight="bold", **place)
-    axes.annotate("\n".join(lines), (0, row), (-6, -4.5), va="center", fontsize=_DESCRIPTION_PT, **place)
+    above = 4.5 * len(lines)
+    axes.annotate(name, (0, row), (pt(-6), pt(above)), va="center", fontweight="bold", **place)
+    if lines:
+        axes.annotate(
+            "\n".join(lines), (0, row), (pt(-6), pt(-4.5)), va="center", fontsize=pt(_DESCRIPTION_PT), **place
+        )
 
 
 def _finish(axes: Axes, rows: int, label: str, largest: float) -> None:

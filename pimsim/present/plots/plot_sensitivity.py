@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,20 +12,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from pimsim.present.plots.active_style import pt
+from pimsim.present.plots.figure_layout import add_legend, headed, narrow, new_axes, room_for, write_value
 from pimsim.present.plots.plot_columns import Names, plain
-from pimsim.present.plots.style import (
-    BLUE,
-    ORANGE,
-    PAGE_IN,
-    SKY_BLUE,
-    SMALL_PT,
-    headed,
-    light_grid,
-    new_figure,
-    write_value,
-)
+from pimsim.present.plots.style import BLUE, ORANGE, PAGE_IN, SKY_BLUE, SMALL_PT, light_grid
 from pimsim.studies.analysis.sensitivity import SobolIndices
 
+_NARROW_CHARS = 22
+"""Characters of a line of labels in one column of a paper."""
 _LOWEST: Mapping[str, Any] = {"facecolor": SKY_BLUE, "hatch": "////"}
 _HIGHEST: Mapping[str, Any] = {"facecolor": ORANGE}
 _ALONE: Mapping[str, Any] = {"facecolor": BLUE}
@@ -48,8 +43,7 @@ def tornado(table: pd.DataFrame, metric: str, title: str, keys: Mapping[str, str
     names = Names([metric, *(name for axis in columns for name in axis)], keys)
     levels = names.scaled(rows[["at_low", "at_base", "at_high"]].to_numpy(float), metric)
     base = float(levels.positions[0, 1])
-    figure = new_figure(PAGE_IN, 1.3 + 0.36 * len(rows))
-    axes = figure.add_subplot()
+    figure, axes = new_axes(PAGE_IN, 1.3 + (0.5 if narrow() else 0.36) * len(rows))
     longest = 0
     for index, (row, axis) in enumerate(zip(rows.itertuples(), columns, strict=True)):
         low, _, high = levels.positions[index]
@@ -59,18 +53,24 @@ def tornado(table: pd.DataFrame, metric: str, title: str, keys: Mapping[str, str
                 axes.barh(index, end - base, 0.62, left=base, edgecolor="black", **look)
                 _write_beside(axes, text, (end, index), end > base)
                 longest = max(longest, len(text))
-    axes.axvline(base, color="black", linewidth=0.9)
+    axes.axvline(base, color="black", linewidth=pt(0.9))
     bases = [f"(base {names.text(value, axis[0])})" for value, axis in zip(rows["base"], columns, strict=True)]
-    labels = [f"{' + '.join(map(names.short, axis))}\n{text}" for axis, text in zip(columns, bases, strict=True)]
+    labels = [
+        f"{_wrapped(' + '.join(map(names.short, axis)))}\n{text}" for axis, text in zip(columns, bases, strict=True)
+    ]
     _rows(axes, labels)
     span = float(np.ptp(levels.positions)) or 1.0
     margin = (0.02 + 0.016 * longest) * span  # room for the values beside the bars
+    if narrow():
+        text_pt = 4.4 * longest + 4
+        labels_pt = 4.4 * max(len(line) for label in labels for line in label.splitlines()) + 20
+        margin = text_pt / max(72 * room_for(PAGE_IN) - labels_pt - 2 * text_pt, text_pt) * span
     axes.set_xlim(levels.positions.min() - margin, levels.positions.max() + margin)
     axes.xaxis.set_major_formatter(lambda value, _: plain(value))
     axes.set_xlabel(levels.label)
     lowest = Patch(label="axis at its lowest value", edgecolor="black", **_LOWEST)
     highest = Patch(label="axis at its highest value", edgecolor="black", **_HIGHEST)
-    figure.legend(handles=[lowest, highest], loc="outside lower right", ncols=2)
+    add_legend(figure, handles=[lowest, highest], loc="outside lower right", ncols=2)
     base_text = names.text(float(rows["at_base"].iloc[0]), metric)
     headed(figure, f"{title}: one axis at a time from a base point with {names.short(metric)} of {base_text}")
     return figure
@@ -89,24 +89,32 @@ def sobol_bars(indices: SobolIndices, metric: str, title: str) -> Figure:
     """
     table = indices.axes
     names = Names([metric, *map(str, table["axis"])])
-    figure = new_figure(PAGE_IN, 1.3 + 0.46 * len(table))
-    axes = figure.add_subplot()
+    figure, axes = new_axes(PAGE_IN, 1.3 + 0.46 * len(table))
     positions = np.arange(len(table))
     for share, off, look, label in (
         ("first", -0.19, _ALONE, "first order"),
         ("total", 0.19, _TOGETHER, "total, with interactions"),
     ):
         values, errors = table[share].to_numpy(float), table[f"{share}_confidence"].to_numpy(float)
-        whiskers: dict[str, Any] = {"xerr": errors, "ecolor": "black", "capsize": 2, "error_kw": {"elinewidth": 0.7}}
+        whiskers: dict[str, Any] = {
+            "xerr": errors,
+            "ecolor": "black",
+            "capsize": pt(2),
+            "error_kw": {"elinewidth": pt(0.7)},
+        }
         axes.barh(positions + off, values, 0.36, label=label, edgecolor="black", **look, **whiskers)
         for position, value, error in zip(positions, values, errors, strict=True):
             write_value(axes, f"{value:.2f}", (max(value, 0) + error, position + off), (3, 0))
-    _rows(axes, [names.short(str(axis)) for axis in table["axis"]])
+    _rows(axes, [_wrapped(names.short(str(axis))) for axis in table["axis"]])
     axes.set_xlabel(f"share of the variance of {names.short(metric)}")
-    axes.axvline(0, color="black", linewidth=0.6)
-    figure.legend(loc="outside lower right", ncols=2)
+    axes.axvline(0, color="black", linewidth=pt(0.6))
+    add_legend(figure, loc="outside lower right", ncols=2)
     headed(figure, f"{title}: Sobol' indices of {names.short(metric)}")
     return figure
+
+
+def _wrapped(label: str) -> str:
+    return "\n".join(textwrap.wrap(label, _NARROW_CHARS)) if narrow() else label
 
 
 def _rows(axes: Axes, labels: Sequence[str]) -> None:
@@ -117,5 +125,5 @@ def _rows(axes: Axes, labels: Sequence[str]) -> None:
 
 
 def _write_beside(axes: Axes, text: str, at: tuple[float, float], right: bool) -> None:
-    off, side = ((3, 0), "left") if right else ((-3, 0), "right")
-    axes.annotate(text, at, off, textcoords="offset points", ha=side, va="center_baseline", fontsize=SMALL_PT)
+    off, side = ((pt(3), 0), "left") if right else ((pt(-3), 0), "right")
+    axes.annotate(text, at, off, textcoords="offset points", ha=side, va="center_baseline", fontsize=pt(SMALL_PT))

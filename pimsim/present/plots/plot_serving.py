@@ -10,19 +10,13 @@ from matplotlib.figure import Figure
 
 from pimsim.base.summaries import counted
 from pimsim.base.units import ps_to_s
-from pimsim.present.plots.style import (
-    BLUE,
-    COLUMN_IN,
-    GREY,
-    ORANGE,
-    axis_unit,
-    headed,
-    light_grid,
-    new_figure,
-    quantity,
-)
+from pimsim.present.labels import name_label, shown_model
+from pimsim.present.plots.active_style import pt
+from pimsim.present.plots.figure_layout import headed, new_axes, new_figure
+from pimsim.present.plots.style import BLUE, COLUMN_IN, GREY, ORANGE, axis_unit, light_grid, quantity
 from pimsim.studies.serving.power_over_time import power_over_time
 from pimsim.studies.serving.request_records import RequestRecord
+from pimsim.studies.serving.served_figures import ServedFigures
 from pimsim.studies.serving.serving_result import ServingResult
 
 MAX_POINTS = 4000
@@ -52,15 +46,33 @@ def draw_times(figure: Figure, requests: Sequence[RequestRecord]) -> None:
         requests: Finished requests.
     """
     upper, lower = figure.subplots(2, 1)
-    first = [ps_to_s(each.ttft_ps) for each in requests]
-    _cumulative(upper, first, "time to first token", BLUE)
-    waits = [ps_to_s(each.wait_ps) for each in requests]
-    _cumulative(upper, waits, "waiting for admission", GREY, like=first)
+    _first_tokens(upper, requests)
     later = [each.tpot_ps * 1e-12 for each in requests if each.tpot_ps is not None]
     if later:
         _cumulative(lower, later, "time per later token", BLUE)
     else:
         lower.text(0.5, 0.5, "one token per request", ha="center", va="center", transform=lower.transAxes)
+
+
+def first_token(result: ServedFigures) -> Figure:
+    """Plot the cumulative distribution of time to first token, and of the wait for admission in it.
+
+    Args:
+        result: Result of serving requests.
+
+    Returns:
+        The figure.
+    """
+    figure, axes = new_axes(COLUMN_IN, 2.4)
+    _first_tokens(axes, result.requests)
+    return figure
+
+
+def _first_tokens(axes: Axes, requests: Sequence[RequestRecord]) -> None:
+    first = [ps_to_s(each.ttft_ps) for each in requests]
+    _cumulative(axes, first, "time to first token", BLUE)
+    waits = [ps_to_s(each.wait_ps) for each in requests]
+    _cumulative(axes, waits, "waiting for admission", GREY, like=first)
 
 
 def over_time(result: ServingResult) -> Figure:
@@ -91,7 +103,7 @@ def over_time(result: ServingResult) -> Figure:
     upper.set_ylabel("sequences")
     upper.set_ylim(0, 1.45 * max(running))
     upper.legend(loc="upper left", ncols=2)
-    lower.step(times[::step], waiting[::step], where="post", color=GREY, linewidth=0.8)
+    lower.step(times[::step], waiting[::step], where="post", color=GREY, linewidth=pt(0.8))
     lower.fill_between(times[::step], waiting[::step], step="post", color=GREY, alpha=0.4, linewidth=0)
     lower.set_ylabel("requests waiting")
     lower.set_ylim(0, 1.1 * max(waiting) or 1.0)
@@ -113,8 +125,7 @@ def power(result: ServingResult) -> Figure:
     Returns:
         The figure.
     """
-    figure = new_figure(COLUMN_IN, 2.4)
-    axes = figure.subplots()
+    figure, axes = new_axes(COLUMN_IN, 2.4)
     rows = power_over_time(result)
     edges = [*(each.start_s for each in rows), rows[-1].end_s]
     seconds, unit = axis_unit(edges[-1], "s")
@@ -125,7 +136,7 @@ def power(result: ServingResult) -> Figure:
     axes.stairs(total, times, fill=True, color=BLUE, label="dynamic")
     axes.stairs(leakage, times, fill=True, color=GREY, label="leakage")
     mean_w = result.power.dynamic_w + result.power.static_w
-    axes.axhline(mean_w / watts, color=ORANGE, linewidth=0.8, label=f"mean, {quantity(mean_w, '_w')}")
+    axes.axhline(mean_w / watts, color=ORANGE, linewidth=pt(0.8), label=f"mean, {quantity(mean_w, '_w')}")
     axes.set_xlabel(f"time ({unit})")
     axes.set_ylabel(f"power ({power_unit})")
     axes.set_xlim(times[0], times[-1])
@@ -145,7 +156,7 @@ def _append(columns: tuple[list[float], list[int], list[int], list[int]], row: t
 def _heading(result: ServingResult) -> str:
     served = counted(len(result.requests), "request")
     return (
-        f"{result.config.name}, {result.model}\n{served}, {result.tokens_per_s:.3g} tokens/s, "
+        f"{name_label(result.config.name)}: {shown_model(result.model)}\n{served}, {result.tokens_per_s:.3g} tokens/s, "
         f"{result.utilisation:.0%} busy"
     )
 
@@ -167,7 +178,7 @@ def _cumulative(axes: Axes, values: list[float], what: str, color: str, like: li
     if chosen[-1] != len(ordered) - 1:
         chosen.append(len(ordered) - 1)
     shares = [(index + 1) / len(ordered) for index in chosen]
-    axes.step([ordered[index] for index in chosen], shares, where="post", color=color, linewidth=1, label=what)
+    axes.step([ordered[index] for index in chosen], shares, where="post", color=color, linewidth=pt(1), label=what)
     axes.set_ylim(0, 1.03)
     axes.set_xlim(left=0)
     axes.set_ylabel("share of requests")

@@ -11,6 +11,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from pimsim.present.plots.active_style import pt
+from pimsim.present.plots.figure_layout import add_legend, narrow, new_figure
 from pimsim.present.plots.style import (
     LIGHT_GREY,
     MACHINES,
@@ -20,7 +22,6 @@ from pimsim.present.plots.style import (
     distinct,
     light_grid,
     model_label,
-    new_figure,
     three_digits,
     tint,
 )
@@ -90,20 +91,25 @@ def waterfall(table: Table) -> Figure:
         for context in contexts
     }
     labels = {model: _labels([cells[model, context] for context in contexts]) for model in models}
+    left_out = ""
+    if narrow() and len(contexts) > 2:
+        contexts = [contexts[0], contexts[-1]]
+        left_out = "\nshortest and longest context; the table and wider plots have the others"
     heights = [0.45 + 0.14 * len(labels[model]) for model in models]
     figure = new_figure(PAGE_IN, 0.5 + sum(heights))
     grid = figure.subplots(len(models), len(contexts), sharex="row", sharey="row", squeeze=False, height_ratios=heights)
     for model, line in zip(models, grid, strict=True):
         for context, axes in zip(contexts, line, strict=True):
             _panel(axes, cells[model, context], labels[model])
-            axes.set_title(f"{model_label(model)}, l = {context}")
-        line[0].set_yticks(range(len(labels[model])), [_words(label) for label in labels[model]], fontsize=SMALL_PT)
+            axes.set_title(f"{model_label(model)},{chr(10) if narrow() else ' '}l = {context}")
+        line[0].set_yticks(range(len(labels[model])), [_words(label) for label in labels[model]], fontsize=pt(SMALL_PT))
         line[0].set_ylim(len(labels[model]) - 0.4, -0.6)
     title, _ = METRICS[table.name]
-    figure.supxlabel(f"{title}; numbers on the right: ratio of PIM-LLM to TPU-LLM", fontsize=8)
+    ratio = "numbers on the right: ratio of PIM-LLM to TPU-LLM"
+    figure.supxlabel(f"{title};{chr(10) if narrow() else ' '}{ratio}{left_out}", fontsize=pt(8))
     other = Look("another value of a switch", LIGHT_GREY)
     handles: list[Patch | Line2D] = [Patch(**look.bar()) for look in (*MACHINES.values(), other)]
-    figure.legend(handles=handles, loc="outside upper center", ncols=3)
+    add_legend(figure, handles=handles, loc="outside upper center", ncols=3)
     return figure
 
 
@@ -120,26 +126,26 @@ def _panel(axes: Axes, rows: Sequence[Row], labels: Sequence[str]) -> None:
                 left, width = min(step.before, step.level), abs(step.level - step.before)
                 axes.barh(y, width, _HEIGHT, left=left, facecolor=colour, edgecolor="black")
             elif step.before is None:
-                axes.plot(step.level, y, marker="o", markersize=3.5, color=look.colour, markeredgecolor="black")
-        axes.plot(*zip(*chain, strict=True), color="black", linewidth=0.5, zorder=0.9)
+                axes.plot(step.level, y, marker="o", markersize=pt(3.5), color=look.colour, markeredgecolor="black")
+        axes.plot(*zip(*chain, strict=True), color="black", linewidth=pt(0.5), zorder=0.9)
     for row in rows:
         at = (1.0, position[row["switch"]])
         axes.annotate(
             three_digits(row["ratio_so_far"]),
             at,
-            (2, 0),
+            (pt(2), 0),
             xycoords=axes.get_yaxis_transform(),
             textcoords="offset points",
             va="center_baseline",
-            fontsize=SMALL_PT - 0.5,
+            fontsize=pt(SMALL_PT - 0.5),
         )
     axes.set_xscale("log")
     axes.use_sticky_edges = False
     axes.margins(x=0.08)
-    axes.xaxis.set_major_locator(LogLocator(numticks=5))
+    axes.xaxis.set_major_locator(LogLocator(numticks=3 if narrow() else 5))
     axes.xaxis.set_major_formatter(lambda value, _: _decade(value))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.tick_params(axis="x", labelsize=SMALL_PT)
+    axes.tick_params(axis="x", labelsize=pt(SMALL_PT))
     axes.tick_params(axis="y", length=0)
     light_grid(axes, "x")
 

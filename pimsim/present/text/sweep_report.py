@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -21,6 +21,7 @@ from pimsim.present.text.accounting_lines import print_accounting, print_plugins
 from pimsim.present.text.adc_lines import adc_notes
 from pimsim.present.text.run_report import print_warnings
 from pimsim.present.text.tables import console, duration, quantity, table
+from pimsim.present.text.wide_rows import POINT, Columns, fitted
 from pimsim.results.array_warnings import array_warnings
 from pimsim.studies.sweep.running.estimate import Estimate
 from pimsim.studies.sweep.running.sweep_run import Progress, Status
@@ -206,14 +207,38 @@ def print_rows(
     print_spilled(out, results)
     print_plugins(out, results.plugins)
     keys = {axis.name: axis.keys[0] for axis in results.axes if axis.keys}
-    numeric = [index for index, name in enumerate(columns) if all(isinstance(row[name], int | float) for row in rows)]
-    shown = table(*short_names(columns), numeric=numeric)
-    for row in rows:
-        shown.add_row(*(Text(cell(row[name], keys.get(name, name))) for name in columns))
-    out.print(shown)
+    numbers = {
+        heading
+        for heading, name in zip(short_names(columns), columns, strict=True)
+        if all(isinstance(row[name], int | float) for row in rows)
+    }
+    texts = tuple(tuple(cell(row[name], keys.get(name, name)) for name in columns) for row in rows)
+    _print_columns(out, Columns(tuple(short_names(columns)), texts), numbers)
     if total > len(rows):
         out.print(f"{len(rows):,} of {total:,} points; --limit shows more, --csv and --parquet write all")
     _print_adcs(out, adc_scalings(results, rows))
+
+
+def _print_columns(out: Console, columns: Columns, numbers: Collection[str]) -> None:
+    """Print a table, in parts and with a legend if the terminal is too narrow for it.
+
+    Args:
+        out: Console.
+        columns: The table.
+        numbers: Headings of the columns that are aligned to the right.
+    """
+    parts, legend = fitted(columns, out.width)
+    right = {*numbers, *(line[0] for line in legend if line[1:3] == ": " and line[3:] in numbers), POINT}
+    for place, part in enumerate(parts):
+        if place:
+            out.print()
+        numeric = [index for index, heading in enumerate(part.headings) if heading in right]
+        shown = table(*part.headings, numeric=numeric)
+        for row in part.rows:
+            shown.add_row(*map(Text, row))
+        out.print(shown)
+    for line in legend:
+        out.print(Text(line), soft_wrap=len(parts) == 1 and len(line) <= out.width)
 
 
 def short_names(names: Sequence[str]) -> list[str]:

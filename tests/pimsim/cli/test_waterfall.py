@@ -49,7 +49,8 @@ def test_a_result_file_is_a_config(tmp_path: Path) -> None:
 
 def test_plots_are_written(tmp_path: Path) -> None:
     run_pimsim("waterfall", "pim-llm", "defaults", *SMALL, "--plots", tmp_path / "plots")
-    assert {path.name for path in (tmp_path / "plots").iterdir()} == {"waterfall.png", "waterfall.svg"}
+    written = {path.name for path in (tmp_path / "plots").iterdir()}
+    assert written == {f"waterfall.{each}" for each in ("png", "svg", "pdf")}
 
 
 def test_what_is_not_a_config_is_refused() -> None:

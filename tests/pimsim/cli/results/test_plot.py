@@ -15,7 +15,7 @@ from tests.support.command_line import pimsim
 def test_plots(swept: Path, name: str, tmp_path: Path) -> None:
     printed = pimsim("results", "plot", swept / f"{name}.h5", METRICS, "--out", tmp_path).ok
     drawn = {path.stem for path in tmp_path.iterdir()}
-    assert printed == f"{len(drawn)} plots written to {tmp_path}, each as PNG and SVG\n"
+    assert printed == f"{len(drawn)} plots written to {tmp_path}, each as PNG, SVG and PDF\n"
     assert {"front-tokens_per_s-area_m2", "parallel-coordinates", "heat-map-area_m2"} <= drawn
     assert ("sobol-tokens_per_s" in drawn) == (name == "sobol")
     assert ("tornado-tokens_per_s" in drawn) or name == "sobol"

@@ -9,7 +9,7 @@ import pytest
 
 from pimsim import generate, load_config, reproduce, simulate
 from pimsim.generation import GenerationResult
-from pimsim.present.plots.style import paper_style
+from pimsim.present.plots.active_style import paper_style
 from pimsim.results.run_result import RunResult
 from pimsim.studies.paper.comparison_table import Table
 from tests.pimsim.present.plots.drawn import GENERATION, SMALL

@@ -13,10 +13,7 @@ from pimsim.present.plots import (
     generation_plots,
     rendered,
 )
-from pimsim.present.plots.style import (
-    axis_unit,
-    quantity,
-)
+from pimsim.present.plots.style import axis_unit, quantity
 from tests.pimsim.present.plots.drawn import GENERATION, entries
 from tests.support.closeness import near
 

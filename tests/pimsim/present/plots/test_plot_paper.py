@@ -9,10 +9,7 @@ import pytest
 from pimsim.present.plots import (
     paper_plots,
 )
-from pimsim.present.plots.style import (
-    model_label,
-    three_digits,
-)
+from pimsim.present.plots.style import model_label, three_digits
 from pimsim.studies.paper.comparison_table import Row, Table
 from tests.pimsim.present.plots.drawn import entries, heights, lengths, markers, panels, texts
 from tests.support.closeness import near

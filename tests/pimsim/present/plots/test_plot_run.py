@@ -10,9 +10,7 @@ from pimsim.present.plots import (
     rendered,
     run_plots,
 )
-from pimsim.present.plots.style import (
-    axis_unit,
-)
+from pimsim.present.plots.style import axis_unit
 from pimsim.results.breakdown import BREAKDOWNS
 from pimsim.results.explanation import explain
 from pimsim.results.run_result import RunResult

@@ -8,10 +8,7 @@ from pimsim.present.plots import (
     paper_plots,
 )
 from pimsim.present.plots.plot_waterfall import steps
-from pimsim.present.plots.style import (
-    model_label,
-    three_digits,
-)
+from pimsim.present.plots.style import model_label, three_digits
 from pimsim.studies.paper.comparison_table import Table
 from tests.pimsim.present.plots.drawn import boxes, texts
 from tests.support.closeness import near

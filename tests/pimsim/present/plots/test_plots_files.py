@@ -60,7 +60,10 @@ def test_every_plot_has_its_size_and_is_reproducible(
         assert 2 * PNG_DPI < height < 9 * PNG_DPI
         svg = (tmp_path / f"{name}.svg").read_bytes()
         assert b"<dc:date>" not in svg
-        assert {"png": png, "svg": svg} == rendered(draw), name
+        pdf = (tmp_path / f"{name}.pdf").read_bytes()
+        assert pdf.startswith(b"%PDF-1.4")
+        assert b"CreationDate" not in pdf
+        assert {"png": png, "svg": svg, "pdf": pdf} == rendered(draw), name
 
 
 def test_another_process_writes_the_same_bytes(tmp_path: Path, tables: Mapping[str, Table]) -> None:
@@ -99,7 +102,9 @@ def test_commands_draw_what_they_print(tmp_path: Path) -> None:
     assert "tokens/s" in pimsim("run", "pim-llm", "--model", "gpt2-medium", "--plots", tmp_path).ok
     pimsim("run", "pim-llm", *(f"--set={each}" for each in GENERATION), "--plots", tmp_path / "new" / "folder")
     assert {path.name for path in tmp_path.glob("*.png")} == {"run-latency.png", "run-energy.png", "run-area.png"}
-    assert {path.name for path in tmp_path.glob("new/folder/*")} == {"generation.png", "generation.svg"}
+    assert {path.name for path in tmp_path.glob("new/folder/*")} == {
+        *("generation.png", "generation.svg", "generation.pdf")
+    }
 
 
 @pytest.mark.parametrize(("options", "loads"), [([], False), (["--plots", "plots"], True)])
