@@ -34,8 +34,8 @@ reproduce: $(VENV)/.with-run ## print PIM-LLM's tables and figures, ours beside 
 test: $(VENV)/.with-test ## run the tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
-test-deep: export PIMSIM_TEST_PROFILE := deep
-test-deep: test ## run the same tests with the property tests at large counts
+test-deep: $(VENV)/.with-test ## run the same tests with the property tests at large counts; a stopped run continues
+	$(BIN)/python -m tools.deep_tests --workers $(WORKERS) $(ARGS)
 
 test-transformers: $(VENV)/.with-transformers ## compare with Hugging Face's transformers, which with PyTorch are installed for it
 	$(BIN)/python -m pytest tests/pimsim/inference/test_forward_pass_transformers.py tests/workloads/test_checkpoint_transformers.py
