@@ -152,7 +152,8 @@ def add_legend(figure: Figure, *args: Any, ncols: int, **settings: Any) -> Legen
     """
     given = _given.get()
     if given is not None:
-        return given.legend(*(args or given.get_legend_handles_labels()), **{**settings, "loc": "best"})
+        shown = args if args or "handles" in settings else given.get_legend_handles_labels()
+        return given.legend(*shown, **{**settings, "loc": "best"})
     legend = figure.legend(*args, ncols=ncols, **settings)
     entries = len(legend.get_texts())
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]

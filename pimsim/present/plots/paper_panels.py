@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from pimsim.present.plots.active_style import pt
-from pimsim.present.plots.figure_layout import narrow, new_figure, write_value
+from pimsim.present.plots.figure_layout import PlotFigure, add_legend, narrow, new_figure, write_value
 from pimsim.present.plots.style import (
     MACHINES,
     PAGE_IN,
@@ -121,7 +120,13 @@ def panel_legend(figure: Figure, published: Sequence[str], note: str) -> None:
     handles += [Line2D([], [], label=label, **marker()) for label in published]
     handles += [Line2D([], [], label="the same, blind", **marker(BLIND))]
     empty = next(axes for axes in figure.axes if not axes.axison)
-    note = "\n".join(textwrap.wrap(note, 18)) if narrow() else note  # a wide legend would make all panels smaller
+    if narrow():  # as wide as a panel, it would make all panels smaller
+        for handle in handles:
+            handle.set_label(str(handle.get_label()).replace("\n", " "))
+        add_legend(figure, handles=handles, loc="outside upper center", ncols=2, title=note.replace("\n", " ") or None)
+        if isinstance(figure, PlotFigure):
+            figure.grow(pt(40))
+        return
     empty.legend(handles=handles, loc="center left", title=note, title_fontsize=pt(8), alignment="left")
 
 
