@@ -75,6 +75,7 @@ def machine_panels(
     models, contexts = distinct(table.rows, "model"), distinct(table.rows, "context_length")
     rows = {(row["machine"], *cell(row)): row for row in table.rows}
     columns = min(columns, 2) if narrow() else columns
+    turned = narrow() and not log  # beside each other the texts would touch
     lines = -(-(len(models) + 1) // columns)
     figure = new_figure(PAGE_IN, 0.4 + (1.75 if lines == 2 else 1.6) * lines)
     grid = figure.subplots(lines, columns, sharex=True, sharey=log)
@@ -92,14 +93,14 @@ def machine_panels(
             highest = max(pair, key=lambda row: float(row[column]))
             if above:
                 marked = published(highest) is not None
-                write_value(axes, above(*pair), (x, highest[column] / scale), (0, 5 if marked else 2))
+                write_value(axes, above(*pair), (x, highest[column] / scale), (0, 5 if marked else 2), upright=turned)
         axes.set_xticks(range(len(contexts)), [context_label(context) for context in contexts])
         axes.tick_params(axis="x", length=0, labelsize=pt(SMALL_PT), labelbottom=True)
         axes.set_title(model_label(model))
         if log:
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.margins(x=0.02, y=0.15)
+        axes.margins(x=0.02, y=0.3 if turned else 0.15)
         light_grid(axes, "y")
     for axes in grid.flat[len(models) :]:
         axes.axis("off")

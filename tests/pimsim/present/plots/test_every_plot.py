@@ -27,7 +27,15 @@ UNITS = {
     *("tokens", "bytes", "Gb/s", "integer steps", "millions", "tokens)", "Ohm"),
 }
 RATIOS = re.compile(r"/|\bper\b|\bshare\b|\brelative\b|\bfraction\b|\bratio\b|ratio of")
-COUNTS = {"layer", "sequences", "requests waiting", "column of the matrix", "systolic rows", "model width, d_model", "ADC"}
+COUNTS = {
+    "layer",
+    "sequences",
+    "requests waiting",
+    "column of the matrix",
+    "systolic rows",
+    "model width, d_model",
+    "ADC",
+}
 """Labels of axes that count things, and of columns with names that a user chose."""
 
 
