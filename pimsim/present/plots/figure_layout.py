@@ -152,7 +152,8 @@ def add_legend(figure: Figure, *args: Any, ncols: int, **settings: Any) -> Legen
     """
     given = _given.get()
     if given is not None:
-        return given.legend(*(args or given.get_legend_handles_labels()), **{**settings, "loc": "best"})
+        shown = args if args or "handles" in settings else given.get_legend_handles_labels()
+        return given.legend(*shown, **{**settings, "loc": "best"})
     legend = figure.legend(*args, ncols=ncols, **settings)
     entries = len(legend.get_texts())
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
@@ -192,7 +193,9 @@ def _wrapped(text: str, width_in: float) -> list[str]:
     return [line for each in text.splitlines() for line in textwrap.wrap(each, characters)]
 
 
-def write_value(axes: Axes, text: str, at: tuple[float, float], points: tuple[float, float]) -> None:
+def write_value(
+    axes: Axes, text: str, at: tuple[float, float], points: tuple[float, float], *, upright: bool = False
+) -> None:
     """Write a small text near a point of a plot, with a white outline that keeps it readable on grid lines.
 
     Args:
@@ -201,6 +204,7 @@ def write_value(axes: Axes, text: str, at: tuple[float, float], points: tuple[fl
         at: Point, in data coordinates.
         points: Offset from the point, in points at 8 pt type. With a positive x offset the text starts there,
             as beside a bar; otherwise it is centred, as above a bar.
+        upright: Whether the text is turned, so that it reads upwards from the point.
     """
     beside = points[0] > 0
     axes.annotate(
@@ -209,7 +213,8 @@ def write_value(axes: Axes, text: str, at: tuple[float, float], points: tuple[fl
         (pt(points[0]), pt(points[1])),
         textcoords="offset points",
         ha="left" if beside else "center",
-        va="center_baseline" if beside else "baseline",
+        va="bottom" if upright else "center_baseline" if beside else "baseline",
+        rotation=90 if upright else 0,
         fontsize=pt(SMALL_PT),
         path_effects=[withStroke(linewidth=pt(1.5), foreground="white")],
         zorder=6,

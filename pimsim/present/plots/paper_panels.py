@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from pimsim.present.plots.active_style import pt
-from pimsim.present.plots.figure_layout import narrow, new_figure, write_value
+from pimsim.present.plots.figure_layout import PlotFigure, add_legend, narrow, new_figure, write_value
 from pimsim.present.plots.style import (
     MACHINES,
     PAGE_IN,
@@ -76,6 +75,7 @@ def machine_panels(
     models, contexts = distinct(table.rows, "model"), distinct(table.rows, "context_length")
     rows = {(row["machine"], *cell(row)): row for row in table.rows}
     columns = min(columns, 2) if narrow() else columns
+    turned = narrow() and not log  # beside each other the texts would touch
     lines = -(-(len(models) + 1) // columns)
     figure = new_figure(PAGE_IN, 0.4 + (1.75 if lines == 2 else 1.6) * lines)
     grid = figure.subplots(lines, columns, sharex=True, sharey=log)
@@ -93,14 +93,14 @@ def machine_panels(
             highest = max(pair, key=lambda row: float(row[column]))
             if above:
                 marked = published(highest) is not None
-                write_value(axes, above(*pair), (x, highest[column] / scale), (0, 5 if marked else 2))
+                write_value(axes, above(*pair), (x, highest[column] / scale), (0, 5 if marked else 2), upright=turned)
         axes.set_xticks(range(len(contexts)), [context_label(context) for context in contexts])
         axes.tick_params(axis="x", length=0, labelsize=pt(SMALL_PT), labelbottom=True)
         axes.set_title(model_label(model))
         if log:
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.margins(x=0.02, y=0.15)
+        axes.margins(x=0.02, y=0.3 if turned else 0.15)
         light_grid(axes, "y")
     for axes in grid.flat[len(models) :]:
         axes.axis("off")
@@ -121,7 +121,13 @@ def panel_legend(figure: Figure, published: Sequence[str], note: str) -> None:
     handles += [Line2D([], [], label=label, **marker()) for label in published]
     handles += [Line2D([], [], label="the same, blind", **marker(BLIND))]
     empty = next(axes for axes in figure.axes if not axes.axison)
-    note = "\n".join(textwrap.wrap(note, 18)) if narrow() else note  # a wide legend would make all panels smaller
+    if narrow():  # as wide as a panel, it would make all panels smaller
+        for handle in handles:
+            handle.set_label(str(handle.get_label()).replace("\n", " "))
+        add_legend(figure, handles=handles, loc="outside upper center", ncols=2, title=note.replace("\n", " ") or None)
+        if isinstance(figure, PlotFigure):
+            figure.grow(pt(40))
+        return
     empty.legend(handles=handles, loc="center left", title=note, title_fontsize=pt(8), alignment="left")
 
 

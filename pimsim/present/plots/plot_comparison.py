@@ -218,7 +218,7 @@ def trade(result: ComparisonResult) -> Figure:
     if printed:
         handles.append(Line2D([], [], marker="*", linestyle="", label="printed", **_hollow()))
     add_legend(figure, handles=handles, loc="outside lower center", ncols=2, fontsize=pt(SMALL_PT), handlelength=1)
-    size = f"; size: area, {min(areas):,.0f} to {max(areas):,.0f} mm^2 (log)" if areas else ""
+    size = f"; size: area, {min(areas):,.0f} to {max(areas):,.0f} mm² (log)" if areas else ""
     headed(figure, _heading(result, at_largest=True) + size)
     return figure
 

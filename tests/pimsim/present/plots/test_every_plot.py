@@ -27,8 +27,16 @@ UNITS = {
     *("tokens", "bytes", "Gb/s", "integer steps", "millions", "tokens)", "Ohm"),
 }
 RATIOS = re.compile(r"/|\bper\b|\bshare\b|\brelative\b|\bfraction\b|\bratio\b|ratio of")
-COUNTS = {"layer", "sequences", "requests waiting", "column of the matrix", "systolic rows", "model width, d_model"}
-"""Labels of axes that count things, and of heat maps whose cells are numbers of things."""
+COUNTS = {
+    "layer",
+    "sequences",
+    "requests waiting",
+    "column of the matrix",
+    "systolic rows",
+    "model width, d_model",
+    "ADC",
+}
+"""Labels of axes that count things, and of columns with names that a user chose."""
 
 
 @pytest.fixture(scope="session", params=["runs", "served", "errors", "memory", "designs", "sweeps", "paper"])
@@ -111,7 +119,7 @@ def _of_figure(figure: Figure, axes: Axes, name: str) -> str:
 
 def _has_unit(label: str) -> bool:
     in_brackets = {word.strip() for text in re.findall(r"\(([^()]*)\)", label) for word in re.split(r"[,;]", text)}
-    return bool(in_brackets & UNITS or RATIOS.search(label) or label in COUNTS)
+    return bool(in_brackets & UNITS or RATIOS.search(label) or label in COUNTS or label.startswith("GOPS"))
 
 
 def _legend_texts(figure: Figure) -> Iterator[Text]:
