@@ -68,7 +68,8 @@ def paper_style(style: PlotStyle = DEFAULT) -> Iterator[None]:
         OutputError: If the font is not installed.
     """
     scaled = {name: size * style.scale for name, size in _SIZES_PT.items()}
-    scaled |= {name: rcParamsDefault[name] * style.scale for name in _SCALED}
+    defaults: Any = rcParamsDefault  # whose stubs allow only literal names
+    scaled |= {name: defaults[name] * style.scale for name in _SCALED}
     token = _active.set(style)
     try:
         with matplotlib.style.context(["default", {**_SETTINGS, **scaled, "font.family": installed(style.font)}]):

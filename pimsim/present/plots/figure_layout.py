@@ -161,7 +161,8 @@ def add_legend(figure: Figure, *args: Any, ncols: int, **settings: Any) -> Legen
         if columns < ncols:
             legend.remove()
             legend = figure.legend(*args, ncols=columns, **settings)
-        if legend.get_tightbbox(renderer).width <= figure.bbox.width or columns == 1:
+        box = legend.get_tightbbox(renderer)
+        if columns == 1 or box is None or box.width <= figure.bbox.width:
             break
     if isinstance(figure, PlotFigure):
         figure.grow(pt(11.5) * (-(-entries // columns) - -(-entries // ncols)))

@@ -132,8 +132,9 @@ def scatter(frame: pd.DataFrame, objectives: Objectives, title: str, keys: Keys 
     members = np.concatenate([each for _, each in fronts])
     for name, errors in (("xerr", bar_lengths(complete, first, across)), ("yerr", bar_lengths(complete, second, up))):
         if errors is not None:
+            bars: dict[str, Any] = {name: errors[:, members]}
             axes.errorbar(
-                across.positions[members], up.positions[members], fmt="none", **{name: errors[:, members]},
+                across.positions[members], up.positions[members], fmt="none", **bars,
                 ecolor="black", elinewidth=pt(0.7), zorder=3.5, label="95 % intervals; overlapping ones tie",
             )  # fmt: skip
     across.apply(axes, "x")
