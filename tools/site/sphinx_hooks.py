@@ -1,0 +1,43 @@
+"""Registers the extension with Sphinx: the text of each page is changed before it is parsed."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from tools.site.command_pages import commands_markdown
+from tools.site.public_names import names_markdown, restructured
+from tools.site.repository_links import site_markdown
+
+_MADE = re.compile(r"^<!-- on the site: (commands|names of [\w.]+) -->$", re.M)
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """Register the extension.
+
+    Args:
+        app: Application of Sphinx.
+
+    Returns:
+        That pages may be read and written in parallel.
+    """
+    app.connect("source-read", _read)
+    app.connect("autodoc-process-docstring", _docstring, priority=100)  # before Google's sections are read
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _read(app: Any, docname: str, source: list[str]) -> None:
+    """Replace the text of a page, in place, by its text on the site."""
+    page = app.env.doc2path(docname)
+    text = site_markdown(source[0], app.srcdir / page)
+    source[0] = _MADE.sub(lambda match: _made(match[1]), text)
+
+
+def _docstring(_app: Any, _what: str, _name: str, _obj: object, _options: object, lines: list[str]) -> None:
+    """Replace a docstring, in place, by one that reStructuredText understands."""
+    lines[:] = restructured("\n".join(lines)).split("\n")
+
+
+def _made(what: str) -> str:
+    """Return a part that is made from the code."""
+    return commands_markdown() if what == "commands" else names_markdown(what.removeprefix("names of "))
