@@ -20,12 +20,15 @@ myst_enable_extensions = ["attrs_inline", "dollarmath"]
 myst_heading_anchors = 6
 nb_execution_mode = "off"  # python -m tools.run_notebooks executes them, and stores the outputs
 
+smartquotes = False  # --csv is two hyphens
 default_role = "code"  # docstrings mark code with single backticks
 add_module_names = False
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 napoleon_use_ivar = True
+napoleon_use_rtype = False
 napoleon_numpy_docstring = False
 # Types in signatures are links where they are public, and text where they are not.
 nitpicky = True

@@ -77,8 +77,9 @@ def _directives(package: str, names: Mapping[str, str]) -> Iterator[str]:
         value = getattr(import_module(package), name)
         where = f"{package}.{name}"
         if inspect.isclass(value):
+            kind = "autoexception" if issubclass(value, BaseException) else "autoclass"
             shown = not issubclass(value, BaseModel | BaseException)  # the first are configs, which docs/config.md has
-            yield f".. autoclass:: {where}\n" + ("   :members:\n" if shown else "") + "\n"
+            yield f".. {kind}:: {where}\n" + ("   :members:\n" if shown else "") + "\n"
         elif callable(value):
             yield f".. autofunction:: {where}\n\n"
         else:
