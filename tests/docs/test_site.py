@@ -12,12 +12,15 @@ import pytest
 from tests.docs.doc_examples import ROOT
 from tools.site import public_names
 from tools.site.command_pages import commands_markdown
-from tools.site.repository_links import included_pages, outside_fences, site_markdown
+from tools.site.repository_links import included_pages, outside_fences, site_markdown, without_missing
 
 DOCS = ROOT / "docs"
 INDEX = DOCS / "index.md"
 PAGES = sorted(path for kind in ("md", "ipynb") for path in DOCS.rglob(f"*.{kind}"))
 TOCTREE = re.compile(r"^```\{toctree\}\n(.*?)^```$", re.M | re.S)
+
+PLANNED = {"command-line", "examples", "first-use", "plots", "report"}
+"""Pages that are listed before they are written."""
 
 
 def entries(page: Path) -> list[str]:
@@ -32,9 +35,14 @@ def test_every_page_is_in_exactly_one_toctree() -> None:
     times = Counter(name for page in PAGES if page.suffix == ".md" for name in entries(page))
     there = {path.relative_to(DOCS).with_suffix("").as_posix() for path in PAGES if path != INDEX}
     assert there - times.keys() == set(), "add them to a toctree, most of them to docs/index.md"
-    assert times.keys() - there == set(), "these do not exist"
+    assert times.keys() - there <= PLANNED, "these do not exist"
     assert {name for name, number in times.items() if number > 1} == set()
     assert len(there) > 60
+
+
+def test_an_entry_without_a_page_is_left_out() -> None:
+    tree = "```{{toctree}}\n:hidden:\n\nmodel\n{}A title <array>\nnotebooks/decode-step\n```\n\nnot-there\n"
+    assert without_missing(tree.format("not-there\n"), INDEX) == tree.format("")
 
 
 def test_stubs_include_pages_of_the_repository() -> None:

@@ -10,6 +10,7 @@ import typer
 
 from pimsim.cli.app import app
 
+_OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]*)")
 _MARKUP = re.compile(r"([\\`*_<>\[\]|#$])")
 
 
@@ -50,8 +51,8 @@ def _sections(group: Any, context: Any, name: str, level: int) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """Return a text that Markdown shows as it is, in one line."""
-    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
+    """Return a text that Markdown shows as it is, in one line, with options as code."""
+    return _OPTION.sub(r"`\1`", _MARKUP.sub(r"\\\1", " ".join(text.split())))
 
 
 def _code(text: str) -> str:

@@ -18,6 +18,7 @@ STUBS = DOCS / "project"
 """Folder of the pages that include a page of the repository."""
 
 _INCLUDE = re.compile(r"^```\{include\} (\S+)\n```$", re.M)
+_TOCTREE = re.compile(r"^```\{toctree\}\n.*?^```$", re.M | re.S)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _ANCHOR = re.compile(r'<a id="([\w-]+)"></a>')
 _FENCE = re.compile(r"^(`{3,})[^\n]*\n.*?^\1$", re.M | re.S)
@@ -45,6 +46,28 @@ def site_markdown(text: str, page: Path) -> str:
         source = (page.parent / included[1]).resolve()
         text = source.read_text(encoding="utf-8")
     return outside_fences(text, lambda prose: _LINK.sub(lambda link: f"]({_target(link[1], source, page)})", prose))
+
+
+def without_missing(text: str, page: Path) -> str:
+    """Leave out the entries of toctrees whose pages do not exist, so that a page may be listed before it is written.
+
+    A page that is in no toctree, because its entry is misspelt, is still an error.
+
+    Args:
+        text: Markdown.
+        page: Path of the page.
+
+    Returns:
+        The text without these lines.
+    """
+
+    def kept(line: str) -> bool:
+        name = re.sub(r".*<(.*)>", r"\1", line.strip())
+        if not name or line.startswith((":", "```")):
+            return True
+        return any((page.parent / f"{name}.{kind}").is_file() for kind in ("md", "ipynb"))
+
+    return _TOCTREE.sub(lambda tree: "\n".join(line for line in tree[0].split("\n") if kept(line)), text)
 
 
 def outside_fences(text: str, change: Callable[[str], str]) -> str:

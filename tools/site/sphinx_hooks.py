@@ -8,7 +8,7 @@ from typing import Any
 
 from tools.site.command_pages import commands_markdown
 from tools.site.public_names import names_markdown, restructured
-from tools.site.repository_links import site_markdown
+from tools.site.repository_links import site_markdown, without_missing
 
 _TITLED = re.compile(r"^:returns: \*([^*]*)\* -- ")
 """A return value whose description has a colon; Sphinx takes what is before it for a type."""
@@ -29,13 +29,14 @@ def setup(app: Any) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", _docstring, priority=100)  # before Google's sections are read
     app.connect("autodoc-process-docstring", _returns, priority=900)  # and after that
     app.connect("doctree-read", _without_links_of_builtins)
+    app.connect("doctree-read", _with_dashes)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
 def _read(app: Any, docname: str, source: list[str]) -> None:
     """Replace the text of a page, in place, by its text on the site."""
     page = app.env.doc2path(docname)
-    text = site_markdown(source[0], app.srcdir / page)
+    text = without_missing(site_markdown(source[0], app.srcdir / page), app.srcdir / page)
     source[0] = _MADE.sub(lambda match: _made(match[1]), text)
 
 
@@ -56,6 +57,15 @@ def _without_links_of_builtins(_app: Any, doctree: Any) -> None:
     for link in [*doctree.findall(pending_xref)]:
         if link.get("refdomain") == "py" and hasattr(builtins, link["reftarget"]):
             link.replace_self(link.children)
+
+
+def _with_dashes(_app: Any, doctree: Any) -> None:
+    """Write a dash between a parameter and its description, where Sphinx writes two hyphens."""
+    from docutils.nodes import Text
+
+    for text in [*doctree.findall(Text)]:
+        if text == " -- ":
+            text.parent.replace(text, Text(" \N{EN DASH} "))
 
 
 def _made(what: str) -> str:
