@@ -22,7 +22,7 @@ FALLBACK ?= yes
 # A checkout of MNSIM 2.0, with which `make peers` compares.
 MNSIM ?=
 
-.PHONY: help reproduce test test-deep test-transformers gguf peers bench mutants nightly lint format docs clean FORCE
+.PHONY: help reproduce test test-deep test-transformers gguf peers bench mutants notebooks nightly lint format docs site clean FORCE
 .NOTPARALLEL:
 
 help: ## list these commands
@@ -55,7 +55,10 @@ bench: $(VENV)/.with-test ## run all benchmarks in short forms, results in bench
 mutants: $(VENV)/.with-mutants ## change operators of one area, a night each, and count what the tests notice; ARGS="AREA --count N"
 	$(BIN)/python -m tools.mutants $(ARGS)
 
-nightly: test-deep test-transformers gguf peers mutants ## all that takes long: large counts, long examples, transformers, peers, mutants
+notebooks: $(VENV)/.with-site ## execute the notebooks of docs/ and compare what they print with what they contain
+	$(BIN)/python -m tools.run_notebooks --check $(ARGS)
+
+nightly: test-deep test-transformers gguf peers notebooks mutants ## all that takes long: large counts, long examples, transformers, peers, notebooks, mutants
 
 lint: $(VENV)/.with-dev ## ruff, mypy --strict and the import rule
 	$(BIN)/ruff check .
@@ -70,6 +73,10 @@ format: $(VENV)/.with-dev ## let ruff format and fix what it can
 docs: $(VENV)/.with-dev ## write the generated parts of the docs and the schema of configs again
 	$(BIN)/python -m tools.generate_docs
 
+site: $(VENV)/.with-site ## build the documentation site in build/site; a warning is an error; ARGS="-b linkcheck" visits links
+	$(BIN)/python -m sphinx --jobs 2 --fail-on-warning --keep-going --quiet -d build/doctrees docs build/site $(ARGS)
+	@echo "open build/site/index.html"
+
 clean: ## remove the environment and everything else that can be made again
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -82,6 +89,7 @@ $(VENV)/.with-test: REQUIREMENT := .[test]
 $(VENV)/.with-transformers: REQUIREMENT := .[test,transformers]
 $(VENV)/.with-dev: REQUIREMENT := .[dev]
 $(VENV)/.with-mutants: REQUIREMENT := .[test,mutants]
+$(VENV)/.with-site: REQUIREMENT := .[site]
 
 INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --retries 3
 # The variables, of older and of newer versions of pip, are for what builds pimsim.
@@ -89,7 +97,7 @@ PINNED = $(if $(CONSTRAINTS),PIP_CONSTRAINT="$(CONSTRAINTS)" PIP_BUILD_CONSTRAIN
 # What pip says if an index answers and does not have a version, in contrast to one that does not answer.
 UNAVAILABLE := from versions: [0-9]|ResolutionImpossible|ailed to build|metadata-generation-failed
 
-$(VENV)/.with-run $(VENV)/.with-test $(VENV)/.with-transformers $(VENV)/.with-dev $(VENV)/.with-mutants: \
+$(VENV)/.with-run $(VENV)/.with-test $(VENV)/.with-transformers $(VENV)/.with-dev $(VENV)/.with-mutants $(VENV)/.with-site: \
   $(VENV)/.made pyproject.toml pimsim/version.py $(wildcard $(CONSTRAINTS))
 	@echo "Installing $(REQUIREMENT) into $(VENV) ..."
 	@$(PINNED) $(INSTALL) $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) --editable "$(REQUIREMENT)" >$(VENV)/pip.log 2>&1 || { \

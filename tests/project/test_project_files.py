@@ -72,7 +72,7 @@ def test_contributing_names_the_targets_of_the_makefile() -> None:
     assert {"test", "lint", "nightly", "docs", "mutants"} <= named <= targets
 
 
-def test_nightly_runs_the_deep_profile_transformers_gguf_peers_and_mutants() -> None:
+def test_nightly_runs_the_deep_profile_transformers_gguf_peers_notebooks_and_mutants() -> None:
     (needs,) = re.findall(r"^nightly:(.*)##", text("Makefile"), re.MULTILINE)
-    assert needs.split() == ["test-deep", "test-transformers", "gguf", "peers", "mutants"]
+    assert needs.split() == ["test-deep", "test-transformers", "gguf", "peers", "notebooks", "mutants"]
     assert "-c $(CONSTRAINTS)" in text("Makefile")
