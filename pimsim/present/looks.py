@@ -89,6 +89,35 @@ COMPONENTS: Mapping[str, Look] = MappingProxyType(
 )
 """Looks of hardware components; each has the look of the latency component that most of its time belongs to."""
 
+OP_CLASSES: Mapping[str, Look] = MappingProxyType(
+    {
+        look.label: look
+        for look in (
+            Look("projections on crossbars", VERMILION),
+            Look("projections on the systolic array", VERMILION, "////"),
+            Look("projections", VERMILION, "...."),
+            Look("attention scores", BLUE),
+            Look("attention values", SKY_BLUE),
+            Look("softmax", GREEN, "////"),
+            Look("vector ops", GREEN),
+            Look("quantisation passes", YELLOW),
+            Look("LM head", ORANGE),
+            Look("embedding", ORANGE, "////"),
+            Look("KV cache writes", PURPLE),
+            Look("prefetch of the KV cache", PURPLE, "////"),
+            Look("loading the stored KV cache", PURPLE, "xxxx"),
+            Look("moves between KV tiers", PURPLE, "...."),
+            Look("recomputation of keys and values", BLUE, "////"),
+            Look("expansion of latents", BLUE, "...."),
+            Look("choice and sum of experts", GREEN, "...."),
+            Look("choice of kept tokens", GREEN, "xxxx"),
+            Look("weight swapping", VERMILION, "xxxx"),
+            Look("chip link", ORANGE, "...."),
+        )
+    }
+)
+"""Looks of the classes of ops (`pimsim.studies.memory_wall.op_classes`)."""
+
 _FAMILIES = {"gpt2": "GPT-2 ", "opt": "OPT-", "llama": "LLaMA-"}
 
 

@@ -160,7 +160,7 @@ def by_layer(result: RunResult) -> list[dict[str, Any]]:
     times = _Times(result)
     numbers: Counter[str] = Counter()
     rows = []
-    for block, layers, indices, each in _layers(result):
+    for block, layers, indices, each in layers_of(result):
         total = _Sum()
         for index in indices:
             times.add(total, index, each)
@@ -172,8 +172,8 @@ def by_layer(result: RunResult) -> list[dict[str, Any]]:
     return [*rows, *_leakage(result, {"block": LEAKAGE, "index": 0})]
 
 
-def _layers(result: RunResult) -> Iterator[tuple[str, int, list[int], int]]:
-    """Divide the ops of a run into layers.
+def layers_of(result: RunResult) -> Iterator[tuple[str, int, list[int], int]]:
+    """Divide the ops of a run into layers, and into blocks before and after the layers.
 
     Args:
         result: The run.

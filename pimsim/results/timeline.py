@@ -110,7 +110,7 @@ def timeline_events(result: RunResult) -> Iterator[Event]:
     name = f"{result.config.name}: {result.model}" + ("" if with_steps else " (too many steps to show)")
     yield _metadata("process_name", 0, {"name": name})
     tracks = _Tracks(result)
-    for each, lane in _lanes(placed):
+    for each, lane in lanes(placed):
         component = each.activity.component
         yield from tracks.named(component, lane)
         yield _slice(result, each, tracks.number(component, lane))
@@ -214,7 +214,7 @@ def _repetition_ps(result: RunResult) -> Sequence[int]:
     return lengths
 
 
-def _lanes(placed: Iterable[Placed]) -> Iterator[tuple[Placed, int]]:
+def lanes(placed: Iterable[Placed]) -> Iterator[tuple[Placed, int]]:
     """Assign each activity to the lowest lane of its component that is free at its start.
 
     Args:

@@ -18,11 +18,6 @@ def marker(look: Look) -> dict[str, Any]:
     """
     drawn: dict[str, Any] = {"color": look.colour, "line": {"width": 0.5, "color": "#666666"}}
     if look.hatch:
-        drawn["pattern"] = {
-            "shape": look.hatch[0],
-            "fillmode": "overlay",
-            "fgcolor": "#444444",
-            "size": 6,
-            "solidity": 0.25,
-        }
+        pattern = {"shape": look.hatch[0], "fillmode": "overlay", "fgcolor": "#444444", "fgopacity": 1, "size": 6}
+        drawn["pattern"] = pattern | {"solidity": 0.25}
     return drawn
