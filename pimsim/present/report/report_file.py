@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pimsim.base.files import write_text
 from pimsim.base.summaries import counted
-from pimsim.present.report.blocks import Page, Section
+from pimsim.present.report.accuracy_sections import accuracy_sections
+from pimsim.present.report.blocks import Block, Chart, Explorer, Page, Section, Table
 from pimsim.present.report.bundles import require_bundles
+from pimsim.present.report.comparison_sections import comparison_sections
 from pimsim.present.report.config_section import config_section
 from pimsim.present.report.page import page_html
 from pimsim.present.report.result_files import Labelled, Result, labelled
 from pimsim.present.report.run_sections import run_sections
+from pimsim.present.report.serving_sections import cluster_sections, serving_sections
+from pimsim.present.report.side_by_side import side_by_side
 from pimsim.results.run_result import RunResult
+from pimsim.studies.accuracy.accuracy_study import AccuracyStudy
+from pimsim.studies.cluster.cluster_result import ClusterResult
+from pimsim.studies.comparison.comparison_result import ComparisonResult
+from pimsim.studies.serving.serving_result import ServingResult
+from pimsim.studies.sweep.table.sweep_results import SweepResults
 from pimsim.version import __version__
 
 
@@ -46,17 +56,15 @@ def page_of(results: Sequence[Labelled]) -> Page:
         results: At least one result with its label.
 
     Returns:
-        The page.
+        The page. That of several results compares them first; names of their own parts begin with r1-, r2- and so on.
     """
     if len(results) == 1:
-        sections = sections_of(results[0].result)
-        return Page(
-            sections[0].title, _made(results), [Section("headline", "Headline", sections[0].blocks), *sections[1:]]
-        )
-    found: list[Section] = []
+        first, *rest = sections_of(results[0].result)
+        return Page(first.title, _made(results), [Section("headline", "Headline", first.blocks), *rest])
+    found = side_by_side(results)
     for number, each in enumerate(results, 1):
         found += [_renamed(section, number, each.label) for section in sections_of(each.result)]
-    return Page(f"{len(results)} results side by side", _made(results), found)
+    return Page(f"{len(results)} results: {', '.join(each.label for each in results)}", _made(results), found)
 
 
 def sections_of(result: Result) -> list[Section]:
@@ -68,12 +76,53 @@ def sections_of(result: Result) -> list[Section]:
     Returns:
         Sections in order.
     """
-    assert isinstance(result, RunResult)
-    return [*run_sections(result), config_section(result.config)]
+    match result:
+        case RunResult():
+            found = run_sections(result)
+        case ComparisonResult():
+            found = comparison_sections(result)
+        case ServingResult():
+            found = serving_sections(result)
+        case ClusterResult():
+            found = cluster_sections(result)
+        case AccuracyStudy():
+            found = accuracy_sections(result)
+        case SweepResults():
+            from pimsim.present.report.sweep_sections import sweep_sections  # needs pandas
+
+            found = sweep_sections(result)
+    return [*found, *_configs(result)]
+
+
+def _configs(result: Result) -> list[Section]:
+    match result:
+        case ClusterResult():
+            roles = enumerate(result.system.machines.items())
+            return [config_section(config, f"config-{index}", f"Config of {role}") for index, (role, config) in roles]
+        case ComparisonResult():
+            return [config_section(result.config, title=f"Config of {result.baseline}")]
+        case AccuracyStudy():
+            return [config_section(result.points[0].result.config)]
+        case SweepResults():
+            return [config_section(result.config, title="Base config")]
+        case _:
+            return [config_section(result.config)]
 
 
 def _renamed(section: Section, number: int, label: str) -> Section:
-    return Section(f"r{number}-{section.name}", f"{label}: {section.title}", section.blocks)
+    """Return a section of one of several results: the names of its parts are unique in the page."""
+
+    def named(block: Block) -> Block:
+        match block:
+            case Chart() | Table():
+                return replace(block, name=f"r{number}-{block.name}")
+            case Explorer():
+                return replace(block, name=f"r{number}-{block.name}", table=f"r{number}-{block.table}")
+            case _:
+                return block
+
+    title = section.title if section.name == "headline" else f"{label}: {section.title}"
+    return Section(f"r{number}-{section.name}", title, [named(block) for block in section.blocks])
 
 
 def _made(results: Sequence[Labelled]) -> str:

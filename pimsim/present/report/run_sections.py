@@ -9,8 +9,10 @@ from pimsim.base.units import ps_to_s
 from pimsim.present.looks import COMPONENTS, PARTS
 from pimsim.present.report.blocks import Block, Chart, Column, Section, Table
 from pimsim.present.report.printed_blocks import printed_report
+from pimsim.present.report.roofline_chart import roofline_chart
 from pimsim.present.report.row_tables import row_table
 from pimsim.present.report.stacked_bars import Shares, stacked_bars
+from pimsim.present.report.timeline_chart import layer_timeline
 from pimsim.present.text.recording import recorded
 from pimsim.present.text.run_report import print_run
 from pimsim.results.run_result import RunResult
@@ -91,7 +93,8 @@ def run_sections(run: RunResult) -> list[Section]:
     feasibility = [block for block in printed.rest if getattr(block, "headings", [""])[0] == "feasibility"]
     sections = (
         Section("headline", printed.title, printed.headline),
-        Section("time", "Time", _present(bars.get("latency"), _time_table(run))),
+        Section("time", "Time", _present(bars.get("latency"), _time_table(run), layer_timeline(run))),
+        Section("roofline-section", "Roofline", _present(roofline_chart(run))),
         Section("energy-section", "Energy", _present(bars.get("energy"), _energy_table(run))),
         Section("area-section", "Area and components", _present(bars.get("area"), *_component_tables(run))),
         Section("ops-section", "Ops and layers", _op_tables(run)),
