@@ -73,7 +73,17 @@ ORDERS = {"rows": _rows, "snake": _snake, "shells": _shells, "diagonals": _diago
 
 
 @lru_cache(maxsize=8)
-def _walk(order: str, rows: int, columns: int) -> tuple[Tile, ...]:
+def walk(order: str, rows: int, columns: int) -> tuple[Tile, ...]:
+    """List the tiles of a mesh in a placement order.
+
+    Args:
+        order: Placement order, a key of `ORDERS`.
+        rows: Rows of the mesh.
+        columns: Columns of the mesh.
+
+    Returns:
+        All tiles as (row, column).
+    """
     return tuple(ORDERS[order](rows, columns))
 
 
@@ -212,8 +222,10 @@ def place_replicas(
     total = first + sum(size * count for size, count in zip(sizes, replicas, strict=True))
     if total > rows * columns:
         raise ValueError(f"{total} tiles do not fit a mesh of {rows} x {columns}")
-    walk = iter(_walk(order, rows, columns)[first:total])
-    placed = [[tuple(islice(walk, size)) for _ in range(count)] for size, count in zip(sizes, replicas, strict=True)]
+    in_order = iter(walk(order, rows, columns)[first:total])
+    placed = [
+        [tuple(islice(in_order, size)) for _ in range(count)] for size, count in zip(sizes, replicas, strict=True)
+    ]
     elsewhere = [(port_of(rows, columns),) if to_port else ()]
     indices = (*range(1, len(sizes)), None) if receivers is None else receivers
     destinations = [elsewhere if index is None else placed[index] for index in indices]

@@ -10,6 +10,7 @@ from typing import Any
 from pimsim.base.errors import printable
 from pimsim.base.summaries import counted
 from pimsim.base.units import ps_to_s
+from pimsim.mapping.floor_plan import TILE
 from pimsim.present.labels import axis_unit, percent, quantity
 from pimsim.present.looks import GREY, LIGHT_GREY, OP_CLASSES, Look
 from pimsim.present.report.bar_marks import marker
@@ -109,12 +110,9 @@ def _row_name(component: str, lane: int) -> str:
 def _classes(result: RunResult) -> list[str]:
     """Return the class of each op, under the names of the roofline."""
     components: list[set[str]] = [set() for _ in result.ops]
-    tile = ""
     for activity in result.activities:
         components[activity.op].add(activity.component)
-        if activity.resource.startswith("tile:"):
-            tile = activity.component
-    return [op_class(op, used, tile) for op, used in zip(result.ops, components, strict=True)]
+    return [op_class(op, used, TILE) for op, used in zip(result.ops, components, strict=True)]
 
 
 def _series(bar: Bar, classes: Sequence[str]) -> str:
