@@ -104,7 +104,7 @@ def _described(result: ComparisonResult, name: str, rows: Sequence[ComparisonRow
     means = [each for each in result.mean_ratios([name]) if each.count]
     ratios = ", ".join(f"{each.design} {each.mean:.3g} times" for each in means)
     of_base = f" Geometric mean of the ratios to {result.baseline}: {ratios}." if ratios else ""
-    return f"{label} of {len(rows)} simulated rows; {better} is better.{of_base}"
+    return f"{label[0].upper()}{label[1:]} of {len(rows)} simulated rows; {better} is better.{of_base}"
 
 
 def _stacks(result: ComparisonResult) -> Iterator[Block]:

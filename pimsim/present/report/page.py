@@ -18,6 +18,8 @@ from pimsim.version import __version__
 
 MARK = '<meta name="generator" content="pimsim '
 """What recognises a page that pimsim wrote, within its first 4096 bytes."""
+SHORT = 24
+"""Characters up to which a cell is not wrapped."""
 _MARKS = ("counted", "left out", "plugins", "note", "warning", "differs", "failed")
 
 
@@ -172,7 +174,7 @@ def _table(table: Table) -> str:
 
 def _facts(facts: Facts) -> str:
     headings = "".join(
-        f'<th scope="col"{_numeric(facts, index)}>{escape(each)}</th>' for index, each in enumerate(facts.headings)
+        f'<th scope="col"{_kind(facts, index, each)}>{escape(each)}</th>' for index, each in enumerate(facts.headings)
     )
     head = f"<thead><tr>{headings}</tr></thead>" if headings else ""
     kind = "facts" if headings else "facts headline"
@@ -186,13 +188,16 @@ def _cells(facts: Facts, row: Sequence[str]) -> Iterator[str]:
     for index, cell in enumerate(row):
         text = escape(cell.strip())
         if index == 0 and text:
-            yield f'<th scope="row"{_numeric(facts, index)}>{text}</th>'
+            yield f'<th scope="row"{_kind(facts, index, cell)}>{text}</th>'
         else:
-            yield f"<td{_numeric(facts, index)}>{text}</td>"
+            yield f"<td{_kind(facts, index, cell)}>{text}</td>"
 
 
-def _numeric(facts: Facts, index: int) -> str:
-    return ' class="number"' if index < len(facts.numeric) and facts.numeric[index] else ""
+def _kind(facts: Facts, index: int, text: str) -> str:
+    """Return the class of a cell: a number, or a text so short that it is not to be wrapped."""
+    if index < len(facts.numeric) and facts.numeric[index]:
+        return ' class="number"'
+    return ' class="short"' if len(text.strip()) <= SHORT else ""
 
 
 def _line(text: str) -> str:

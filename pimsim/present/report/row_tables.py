@@ -11,7 +11,8 @@ from pimsim.present.report.blocks import Column, Table
 
 Cell = float | int | str | None
 
-_SHARES = ("_share",)
+EXACT_INTEGERS = 2**53
+"""Largest integer below which every integer is a float."""
 
 
 def row_table(
@@ -30,8 +31,8 @@ def row_table(
         The table; numbers as they are, lists and truth values as texts.
     """
     keys = list(rows[0]) if rows else []
-    columns = [key_column(key, [row[key] for row in rows]) for key in keys]
     cells = [[cell(row[key]) for key in keys] for row in rows]
+    columns = [key_column(key, [row[index] for row in cells]) for index, key in enumerate(keys)]
     return Table(name, title, columns, cells, note, hidden)
 
 
@@ -51,7 +52,9 @@ def key_column(key: str, values: Sequence[Any], unit_key: str = "") -> Column:
     metric, workload = split_metric(key)
     last = split_metric(unit_key or key)[0].rpartition(".")[2]
     dimension = dimension_of_key(last)
-    if not numeric or dimension is None:
+    if metric.endswith("_db"):
+        heading, unit = f"{metric.removesuffix('_db')} (dB)", ""
+    elif not numeric or dimension is None:
         heading, unit = metric, ""
     else:
         heading, unit = metric.removesuffix(f"_{dimension.suffix}"), dimension.symbols[0][0]
@@ -66,12 +69,14 @@ def cell(value: Any) -> Cell:
         value: A value of a row.
 
     Returns:
-        A number, a text or None.
+        A number, a text or None. An integer that numbers of JavaScript, which are floats, cannot hold is a text.
     """
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, int) and abs(value) > EXACT_INTEGERS:
+        return str(value)
     if isinstance(value, int | float):
         return value
     if hasattr(value, "item"):

@@ -8,6 +8,7 @@ from typing import Any
 from pimsim.base.units import ps_to_s
 from pimsim.present.looks import COMPONENTS, PARTS
 from pimsim.present.report.blocks import Block, Chart, Column, Section, Table
+from pimsim.present.report.chip_drawing import chip_drawing
 from pimsim.present.report.printed_blocks import printed_report
 from pimsim.present.report.roofline_chart import roofline_chart
 from pimsim.present.report.row_tables import row_table
@@ -86,7 +87,8 @@ def run_sections(run: RunResult) -> list[Section]:
         run: The run.
 
     Returns:
-        Sections: headline, time, energy, area and components, ops and layers, feasibility.
+        Sections: headline, time with the timeline of a layer, roofline, chip, energy, area and components, ops and
+        layers, feasibility.
     """
     printed = printed_report(recorded(print_run, run))
     bars = {chart.name: chart for chart in run_bars([(run.config.name, run)])}
@@ -95,6 +97,7 @@ def run_sections(run: RunResult) -> list[Section]:
         Section("headline", printed.title, printed.headline),
         Section("time", "Time", _present(bars.get("latency"), _time_table(run), layer_timeline(run))),
         Section("roofline-section", "Roofline", _present(roofline_chart(run))),
+        Section("chip-section", "The chip", _present(chip_drawing(run))),
         Section("energy-section", "Energy", _present(bars.get("energy"), _energy_table(run))),
         Section("area-section", "Area and components", _present(bars.get("area"), *_component_tables(run))),
         Section("ops-section", "Ops and layers", _op_tables(run)),

@@ -19,6 +19,7 @@ from pimsim.present.text.cluster_report import print_cluster
 from pimsim.present.text.recording import recorded
 from pimsim.present.text.serving_report import TIME_NAMES, print_serving
 from pimsim.studies.cluster.cluster_result import ClusterResult
+from pimsim.studies.serving.distribution import Distribution
 from pimsim.studies.serving.power_over_time import power_over_time
 from pimsim.studies.serving.request_records import RequestRecord
 from pimsim.studies.serving.serving_result import ServingResult
@@ -52,7 +53,7 @@ def serving_sections(result: ServingResult) -> list[Section]:
     power = _power(result)
     return [
         Section("headline", printed.title, printed.headline),
-        Section("times", "Times of requests", [times_chart(result.requests), *printed.rest]),
+        Section("times", "Times of requests", [times_chart(result.requests, result.distributions), *printed.rest]),
         Section("load", "Load and energy", [*_load(result), *([power] if power else []), energy]),
         Section("requests", "Requests", list(_row_tables(("requests", "Finished requests", result.request_rows())))),
     ]
@@ -88,17 +89,18 @@ def cluster_sections(result: ClusterResult) -> list[Section]:
     energy = stacked_bars("machine-energy", "Energy by machine", "_j", bars, _ENERGIES)
     return [
         Section("headline", printed.title, printed.headline),
-        Section("times", "Times of requests", [times_chart(result.requests)]),
+        Section("times", "Times of requests", [times_chart(result.requests, result.distributions)]),
         Section("machines", "Machines and link", [energy, *tables, *printed.rest]),
         Section("requests", "Requests", list(of_requests)),
     ]
 
 
-def times_chart(requests: Sequence[RequestRecord]) -> Chart:
+def times_chart(requests: Sequence[RequestRecord], distributions: Mapping[str, Distribution]) -> Chart:
     """Return the cumulative distributions of the times of requests.
 
     Args:
         requests: Finished requests.
+        distributions: Distributions of their times, by name.
 
     Returns:
         One line per kind of time: the fraction of the requests that took at most this long, seconds.
@@ -113,7 +115,7 @@ def times_chart(requests: Sequence[RequestRecord]) -> Chart:
     for index, (name, values) in enumerate((name, sorted(values)) for name, values in figures.items() if values):
         chosen = thinned(len(values))
         everything += values
-        medians.append(f"{TIME_NAMES[name]} {quantity(values[(len(values) - 1) // 2], '_s')}")
+        medians.append(f"{TIME_NAMES[name]} {quantity(dict(distributions[name].percentiles)[50], '_s')}")
         data.append(
             {
                 "type": "scatter",

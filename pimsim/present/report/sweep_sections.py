@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
 from pimsim.base.errors import AnalysisError
+from pimsim.base.metric_names import split_metric
 from pimsim.base.pandas_library import pd
 from pimsim.base.summaries import counted
+from pimsim.base.units import dimension_of_key
 from pimsim.present.looks import BLUE, GREY
 from pimsim.present.report.blocks import Block, Chart, Column, Explorer, Lines, Section, Table
 from pimsim.present.report.chart_parts import said
 from pimsim.present.report.printed_blocks import printed_report
 from pimsim.present.report.row_tables import Cell, cell, key_column
 from pimsim.present.text.recording import recorded
-from pimsim.present.text.sweep_report import print_summary
+from pimsim.present.text.sweep_report import cell as printed
+from pimsim.present.text.sweep_report import print_summary, short_names
 from pimsim.studies.analysis.pareto import pareto_front
 from pimsim.studies.analysis.point_columns import Direction, is_number
 from pimsim.studies.analysis.tied_front import ties_note
@@ -42,13 +46,13 @@ def sweep_sections(results: SweepResults) -> list[Section]:
     Raises:
         MissingExtraError: If pandas is not installed.
     """
-    printed = printed_report(recorded(print_summary, results, None, None))
+    summary = printed_report(recorded(print_summary, results, None, None))
     frame = results.to_dataframe()
     table = points_table(results)
     notes = [text for text in (limits_note(results),) if text]
     blocks: list[Block] = [explorer(results, frame), *parallel_coordinates(results, frame)]
     sections = [
-        Section("headline", printed.title, [*printed.headline, *([Lines(notes)] if notes else []), *printed.rest]),
+        Section("headline", summary.title, [*summary.headline, *([Lines(notes)] if notes else []), *summary.rest]),
         Section("fronts", "Points and fronts", blocks),
         Section("all-points", "Table of the points", [table]),
     ]
@@ -80,18 +84,14 @@ def points_table(results: SweepResults) -> Table:
     keys = keys_of(results)
     names = shown_columns(results)
     values = {name: [_cell(each) for each in results.columns[name]] for name in names}
-    columns = [_titled(key_column(name, values[name], keys.get(name, "")), name) for name in names]
+    found = [key_column(name, values[name], keys.get(name, "")) for name in names]
+    columns = [replace(each, title=short) for each, short in zip(found, short_names(names), strict=True)]
     cells: list[Sequence[Cell]] = [values[name] for name in names]
     if results.failed:
         columns.append(Column("error"))
         cells.append([each or None for each in results.errors])
     note = f"{counted(len(results), 'point')}, {results.failed:,} failed." if results.failed else ""
     return Table(TABLE, "Points", columns, [list(row) for row in zip(*cells, strict=True)], note)
-
-
-def _titled(column: Column, name: str) -> Column:
-    """Return a column with the whole name of a config key, which the terminal and a filter on its command line use."""
-    return Column(name.replace(".", " \u203a ") if "." in name else column.title, column.numeric, column.unit)
 
 
 def _cell(value: Any) -> Cell:
@@ -135,7 +135,7 @@ def explorer(results: SweepResults, frame: pd.DataFrame) -> Explorer:
         f"point dominates in these two.{on_front} {ties}".rstrip()
     )
     columns = [names.index(name) for name in order]
-    labels = [name.replace(".", " \u203a ") for name in order]
+    labels = [short_names(names)[index] for index in columns]
     return Explorer("explorer", "Points and their Pareto front", text, TABLE, columns, labels, first, colour, fronts)
 
 
@@ -176,7 +176,9 @@ def parallel_coordinates(results: SweepResults, frame: pd.DataFrame) -> list[Cha
     if len(complete) == 0 or len(names) < 2:
         return []
     front = set(pareto_front(complete, objectives).index)
-    heights, ends = zip(*(_heights(complete[name].tolist()) for name in names), strict=True)
+    keys = keys_of(results)
+    found = (_heights(complete[name].tolist(), keys.get(name, name)) for name in names)
+    heights, ends = zip(*found, strict=True)
     at = {row: number for number, row in enumerate(complete.index)}
     behind = [at[row] for row in complete.index if row not in front]
     step = max(1, -(-len(behind) // MAX_LINES))
@@ -184,7 +186,7 @@ def parallel_coordinates(results: SweepResults, frame: pd.DataFrame) -> list[Cha
         _lines("other points", GREY, 0.35, behind[::step], heights),
         _lines("on the front", BLUE, 0.9, sorted(at[row] for row in front), heights),
     ]
-    labels = [name.rpartition(".")[2].replace("_", " ") for name in names]
+    labels = [_without_unit(label, keys.get(name, name)) for label, name in zip(short_names(names), names, strict=True)]
     notes = [
         {"x": place, "y": y, "text": said(text), "showarrow": False, "yshift": shift, "font": {"size": 11}}
         for place, (low, high) in enumerate(ends)
@@ -206,11 +208,17 @@ def parallel_coordinates(results: SweepResults, frame: pd.DataFrame) -> list[Cha
     return [Chart("parallel", "Parallel coordinates", text, data, layout, 440)]
 
 
-def _heights(values: Sequence[Any]) -> tuple[list[float], tuple[str, str]]:
+def _without_unit(label: str, key: str) -> str:
+    """Return the words of a column without the suffix of its unit, which the values at the ends of its axis have."""
+    dimension = dimension_of_key(split_metric(key)[0].rpartition(".")[2])
+    return label.removesuffix(f"_{dimension.suffix}" if dimension else "").replace("_", " ")
+
+
+def _heights(values: Sequence[Any], key: str) -> tuple[list[float], tuple[str, str]]:
     """Return the heights of values between the ends of an axis, 0 to 1, and the texts of its ends."""
     if all(is_number(each) for each in values):
         low, high = min(values), max(values)
-        return [(each - low) / (high - low) if high > low else 0.5 for each in values], (f"{low:.3g}", f"{high:.3g}")
+        return [(each - low) / (high - low) if high > low else 0.5 for each in values], (printed(low, key), printed(high, key))
     texts = list(dict.fromkeys(map(str, values)))
     places = {text: index / max(1, len(texts) - 1) for index, text in enumerate(texts)}
     return [places[str(each)] for each in values], (texts[0][:20], texts[-1][:20] if len(texts) > 1 else "")
