@@ -140,9 +140,8 @@ def _groups(layer: LayerPlan, order: Sequence[Tile]) -> Iterator[Group]:
     """
     group: Group = []
     for name, plan in layer.matrices.items():
-        if group and (
-            plan.matrices == 1 or plan.bank != group[-1][1].bank or _end(group, order) != _start(plan, order)
-        ):
+        alone = plan.matrices == 1 or (group and group[-1][1].matrices != plan.matrices)
+        if group and (alone or plan.bank != group[-1][1].bank or _end(group, order) != _start(plan, order)):
             yield group
             group = []
         group.append((name, plan))

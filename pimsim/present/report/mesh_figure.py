@@ -263,7 +263,7 @@ def _outlines(placed: Iterable[_Placed]) -> Iterator[dict[str, Any]]:
                 "name": f"borders of {name}",
                 "x": [value for _, x1, _, x2 in edges for value in (x1, x2, None)],
                 "y": [value for y1, _, y2, _ in edges for value in (y1, y2, None)],
-                "line": {"color": "#FFFFFF" if name == "matrices" else OUTLINE, "width": width},
+                "line": {"color": "#888888" if name == "matrices" else OUTLINE, "width": width},
                 "hoverinfo": "skip",
             }
 

@@ -67,6 +67,15 @@ def test_replicas_have_tiles_of_their_own() -> None:
     assert sum(len(region.tiles) for region in twice.regions) == used
 
 
+@pytest.mark.parametrize("provisioning", ["whole_model", "per_layer"])
+def test_experts_lie_side_by_side(provisioning: str) -> None:
+    size = ("machine.mesh.rows=48", "machine.mesh.columns=48", "machine.crossbar.banks=90")
+    found, used = planned("workload.model=mixtral-8x7b", *size, f"mapping.provisioning={provisioning}")
+    assert sum(region.copies * len(region.tiles) for region in found.regions) == used
+    tiles = Counter((region.mesh, tile) for region in found.regions for tile in region.tiles)
+    assert set(tiles.values()) == {1}
+
+
 def test_a_machine_without_crossbars_has_no_floor_plan() -> None:
     config = load_config("tpu-llm", SMALL)
     assert floor_plan(config, plan_tiles(config, make_trace(config))) is None
