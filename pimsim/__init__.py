@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pimsim.present.plots import run_plots as run_plots
     from pimsim.present.plots import serving_plots as serving_plots
     from pimsim.present.plots import write_plots as write_plots
+    from pimsim.present.report.report_file import report as report
     from pimsim.results.explanation import Explanation as Explanation
     from pimsim.results.explanation import explain as explain
     from pimsim.results.measured_activity import read_activity as read_activity
@@ -136,6 +137,7 @@ _PUBLIC = {  # module: {name: what `help(pimsim)` says of it}; the imports above
         "serving_plots": "Draw the plots of a serving run.",
         "write_plots": "Write plots as PNG, SVG and PDF files.",
     },
+    "present.report.report_file": {"report": "Write a report of results as one HTML page."},
     "results.explanation": {
         "Explanation": "Result of `explain`: the critical path by cause, overlap and contention.",
         "explain": "Explain where the time of a run goes.",

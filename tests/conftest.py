@@ -50,6 +50,7 @@ COMPILES = (
     "tests/pimsim/inference/",
     "tests/pimsim/present/plots/test_plot_accuracy",
     "tests/pimsim/present/plots/test_plot_array",
+    "tests/pimsim/present/report/",
     "tests/pimsim/studies/accuracy/",
     "tests/pimsim/studies/array/",
     "tests/pimsim/studies/sweep/measure/",

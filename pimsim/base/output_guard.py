@@ -108,6 +108,20 @@ def plot(path: Path) -> bool:
         return content[:4] in (b"\x89PNG", b"<?xm", b"%PDF") and content.find(b"pimsim ") > 0
 
 
+def report(path: Path) -> bool:
+    """Recognise a report by the program in the metadata of the page.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Whether pimsim wrote it.
+    """
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    return head.startswith(b"<!DOCTYPE html>") and b'<meta name="generator" content="pimsim ' in head
+
+
 def never(path: Path) -> bool:
     """Recognise nothing: for configs and traces, which users edit after pimsim has written them.
 

@@ -1,8 +1,7 @@
 """Entry point of the command line: the table of commands, and the handling of errors.
 
 To add a command, add one line to `COMMANDS` and one module with a Typer `app` (see `pimsim.cli.lazy_group`) whose
-command has the same name. The command `report` is planned; it will be one line here
-and one module beside this one.
+command has the same name.
 """
 
 from __future__ import annotations
@@ -35,6 +34,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "run": ("pimsim.cli.run", "Simulate a config and show where its time and energy go."),
         "show": ("pimsim.cli.show", "Show a stored result without simulating it again."),
+        "report": ("pimsim.cli.report", "Write stored results as one HTML page with charts and tables."),
         "diff": ("pimsim.cli.diff", "Say why two results differ: keys, parts, ops and work."),
         "compare": ("pimsim.cli.compare", "Compare designs side by side on the same workloads."),
         "waterfall": ("pimsim.cli.waterfall", "Show the effect of each key that differs between two configs."),

@@ -16,6 +16,7 @@ QUICK: dict[str, tuple[str, ...]] = {
     "bench_kv_policies": ("--budgets", "1"),
     "bench_parasitics": ("--runs", "3"),
     "bench_peers": ("--runs", "1"),
+    "bench_report": ("--points", "1000", "--runs", "1"),
     "bench_serving": ("--counts", "1000"),
     "bench_serving_peer": ("--count", "1000", "--runs", "3"),
     "bench_sweep": ("--points", "2000", "--loop", "3", "--runs", "1"),

@@ -22,7 +22,7 @@ from pimsim.studies.serving.iteration_costs import StepCheck
 from pimsim.studies.serving.scheduler import Progress
 from pimsim.studies.serving.serving_result import ServingResult
 
-_NAMES = {
+TIME_NAMES = {
     "wait_s": "wait for admission",
     "ttft_s": "time to first token",
     "tpot_s": "time per later token",
@@ -31,6 +31,7 @@ _NAMES = {
     "transfer_wait_s": "wait for space and link",
     "transfer_s": "KV cache on the link",
 }
+"""Words for the times and energies of requests."""
 
 METHOD_TEXTS = {
     "parts": "each iteration is the sum of simulated slices",
@@ -219,7 +220,7 @@ def distribution_table(distributions: Mapping[str, Distribution]) -> RichTable:
         mean = each.mean
         interval = "" if mean.half_width is None else f"+- {quantity(mean.half_width, unit)}"
         percentiles = (quantity(value, unit) for _, value in each.percentiles)
-        rows.add_row(_NAMES[name], quantity(mean.mean, unit), interval, *percentiles, quantity(each.largest, unit))
+        rows.add_row(TIME_NAMES[name], quantity(mean.mean, unit), interval, *percentiles, quantity(each.largest, unit))
     if all(each.mean.low is None for each in distributions.values()):
         rows.caption = f"too few requests for confidence intervals, which use {BATCHES} batch means"
         rows.caption_justify = "left"

@@ -124,12 +124,12 @@ def print_plan(plan: Plan, estimate: Estimate, workers: int, file: IO[str] | Non
         out.print(Text(f"  {message}"))
 
 
-def print_summary(results: SweepResults, path: str, seconds: float | None, file: IO[str] | None = None) -> None:
+def print_summary(results: SweepResults, path: str | None, seconds: float | None, file: IO[str] | None = None) -> None:
     """Print the range of each metric of a finished sweep, and the errors of failed points.
 
     Args:
         results: Results of the sweep.
-        path: Path of the result file, as it is shown.
+        path: Path of the result file, as it is shown; None means that no file was written just now.
         seconds: Run time of the sweep, s; None means that it is not shown.
         file: File to write to; None means standard output.
     """
@@ -155,8 +155,9 @@ def print_summary(results: SweepResults, path: str, seconds: float | None, file:
     if results.failed:
         out.print()
         _print_failures(out, results)
-    out.print()
-    out.print(Text(f"{path} written{elapsed}. Show the points: pimsim results show {path}"))
+    if path is not None:
+        out.print()
+        out.print(Text(f"{path} written{elapsed}. Show the points: pimsim results show {path}"))
 
 
 def print_spilled(out: Console, results: SweepResults) -> None:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pimsim.base.units import Dimension, dimension_of_key, format_quantity
+from pimsim.present.text.recording import Recording, RecordingConsole
 from pimsim.results.power import Power
 
 PIPE_WIDTH = 160
@@ -35,7 +36,9 @@ def console(file: IO[str] | None = None) -> Console:
     Returns:
         The console, as wide as the terminal, or `PIPE_WIDTH` characters wide if the file is not a terminal.
     """
-    target = file or sys.stdout
+    if isinstance(file, Recording):
+        return RecordingConsole(file)
+    target = sys.stdout if file is None else file
     return _PipedConsole(file=target, width=None if target.isatty() else PIPE_WIDTH, highlight=False, soft_wrap=False)
 
 

@@ -120,8 +120,8 @@ def test_every_command_that_takes_a_config_takes_a_plugin(plugin: Path) -> None:
     """The commands without it read no config of the user."""
     without = {name for name in COMMANDS if name not in ("config", "trace") and "--plugin" not in pimsim(name, "-h").ok}
     assert without == {
-        "show", "reproduce", "calibrate", "macros", "validate", "init", "models", "configs", "devices", "results",
-        "import", "warm-up", "doctor",
+        "show", "report", "reproduce", "calibrate", "macros", "validate", "init", "models", "configs", "devices",
+        "results", "import", "warm-up", "doctor",
     }  # fmt: skip
     for group in (("config", "show"), ("config", "diff"), ("config", "explain"), ("trace", "make")):
         assert "--plugin" in pimsim(*group, "-h").ok
