@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from pimsim.cli.exits import discard_output, end_interrupted
 from pimsim.cli.plugin_option import add_plugin_option
+from pimsim.cli.verbose import add_verbose_option
 
 
 class LazyGroup(TyperGroup):
@@ -56,6 +57,7 @@ class LazyGroup(TyperGroup):
                 self.commands[name] = typer.main.get_command(import_module(module).app)
                 if name in self.with_plugins:
                     add_plugin_option(self.commands[name])
+                add_verbose_option(self.commands[name])
         return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: Any) -> Any:
