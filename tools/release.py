@@ -224,12 +224,12 @@ def release(root: Path, folder: Path, chosen: Sequence[str], allow: bool) -> Ite
     shutil.rmtree(folder, ignore_errors=True)
     wheel, sdist = build(root, folder)
     for path in (sdist, wheel):
-        yield f"{path.name}: {path.stat().st_size / 1e6:.2f} MB, twine check --strict and check-wheel-contents have passed"
+        yield f"{path.name}: {path.stat().st_size / 1e6:.2f} MB; twine check --strict and check-wheel-contents passed"
     trials: list[Trial] = []
     for python in pythons(chosen):
         trial = tried(python, wheel, version)
         trials.append(trial)
-        yield f"Python {trial.python}: installed without extras, {trial.size_mb:.0f} MB of {MAX_MB}; doctor and run work"
+        yield f"Python {trial.python}: {trial.size_mb:.0f} MB of {MAX_MB} without extras; doctor and run work"
         if trial.result != trials[0].result:
             raise ReleaseError(f"Python {trial.python}: pimsim {' '.join(RUN)} prints another result than on the first")
     yield f"the same result of pimsim {' '.join(RUN)} on {len(trials)} Python{'s' * (len(trials) > 1)}"

@@ -48,7 +48,7 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-                size = file.tell()
+                size = os.fstat(file.fileno()).st_size
                 file.close()  # network file systems report a full disk only here
                 partial.replace(target)
                 LOG("wrote %s, %d bytes", target, size)
