@@ -28,7 +28,7 @@ STEPS = (
     ("`pimsim init`", ".venv/bin/pimsim init template.yaml"),
     ("`pimsim run` of the own chip", ".venv/bin/pimsim run own.yaml --out own.h5"),
     ("`pimsim sweep`, 12 points, 2 workers", ".venv/bin/pimsim sweep own-sweep.yaml --workers 2"),
-    ("`pimsim results front`", ".venv/bin/pimsim results front own-sweep.h5 tokens_per_s,tokens_per_j"),
+    ("`pimsim results front`", ".venv/bin/pimsim results front own-sweep.h5 tokens_per_s,area_m2"),
     ("`pimsim report`", ".venv/bin/pimsim report own-sweep.h5 -o report.html"),
 )
 
