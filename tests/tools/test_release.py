@@ -55,7 +55,7 @@ def test_a_file_that_does_not_agree_is_named(root: Path, file: str, old: str, ne
 def test_a_checkout_with_changes_or_the_tag_is_refused(root: Path) -> None:
     def git(*arguments: str) -> None:
         identity = ("-c", "user.name=n", "-c", "user.email=n@example.org")
-        subprocess.run(("git", *identity, *arguments), cwd=root, check=True, capture_output=True)
+        subprocess.run(("git", *identity, *arguments), cwd=root, check=True, capture_output=True, timeout=60)
 
     git("init", "-q")
     git("add", ".")

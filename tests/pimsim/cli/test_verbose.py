@@ -115,7 +115,7 @@ def test_every_command_has_it_once() -> None:
 
 
 def test_the_page_shows_what_is_logged() -> None:
-    block = re.search(r"^\$ pimsim --verbose (.*)\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.M | re.S)
+    block = re.search(r"^\$ pimsim --verbose ([^\n]*)\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.M | re.S)
     assert block
     told = pimsim_process("--verbose", *block[1].split())
     said = [re.sub(r"read \S*/configs/", "read .../configs/", line) for line in messages(told.err)]
