@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import re
 import shutil
@@ -36,6 +37,8 @@ MAX_MB = 400
 TOOLS = {"build": "build", "twine": "twine", "check_wheel_contents": "check-wheel-contents"}
 """Modules of the extra `release`, and the names of their packages."""
 RUN = ("run", "pim-llm", "--json")
+ROUNDING = 1e-12
+"""Relative difference of floats that is rounding."""
 NOT_OURS = ("pip", "setuptools", "_distutils_hack", "distutils-precedence.pth")
 """Beginnings of the names in site-packages that `venv` makes."""
 
@@ -204,6 +207,27 @@ def _output(folder: Path, *command: str) -> str:
     return done.stdout
 
 
+def differences(one: object, other: object, path: str = "result") -> list[str]:
+    """Return the paths at which two results differ by more than rounding.
+
+    Args:
+        one: Value from JSON.
+        other: Value from JSON.
+        path: Path of both.
+
+    Returns:
+        Paths. Since Python 3.12, `sum` adds floats with compensation, so their last digits depend on the version.
+    """
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        return [each for key in one for each in differences(one[key], other[key], f"{path}.{key}")]
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        pairs = enumerate(zip(one, other, strict=True))
+        return [each for at, (a, b) in pairs for each in differences(a, b, f"{path}.{at}")]
+    if isinstance(one, float) and isinstance(other, float):
+        return [] if math.isclose(one, other, rel_tol=ROUNDING) else [path]
+    return [] if one == other else [path]
+
+
 def release(root: Path, folder: Path, chosen: Sequence[str], allow: bool) -> Iterator[str]:
     """Check, build and try a release.
 
@@ -230,9 +254,9 @@ def release(root: Path, folder: Path, chosen: Sequence[str], allow: bool) -> Ite
         trial = tried(python, wheel, version)
         trials.append(trial)
         yield f"Python {trial.python}: {trial.size_mb:.0f} MB of {MAX_MB} without extras; doctor and run work"
-        if trial.result != trials[0].result:
-            raise ReleaseError(f"Python {trial.python}: pimsim {' '.join(RUN)} prints another result than on the first")
-    yield f"the same result of pimsim {' '.join(RUN)} on {len(trials)} Python{'s' * (len(trials) > 1)}"
+        if found := differences(trials[0].result, trial.result):
+            raise ReleaseError(f"Python {trial.python}: pimsim {' '.join(RUN)} differs in {', '.join(found[:5])}")
+    yield f"the same result, to {ROUNDING} of each float, of pimsim {' '.join(RUN)} on {len(trials)} Python{'s' * (len(trials) > 1)}"
     yield f"\nto release:\n  git tag -a v{version} -m 'pimsim {version}'\n  git push origin v{version}"
     yield f"  python -m twine upload {' '.join(str(path.relative_to(root)) for path in (sdist, wheel))}"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pimsim import __version__
-from tools.release import ROOT, ReleaseError, _size, checked, git_problems, problems, pythons, version_of
+from tools.release import ROOT, ReleaseError, _size, checked, differences, git_problems, problems, pythons, version_of
 
 FILES = {
     "pimsim/version.py": '"""Version."""\n\n__version__ = "1.2.3"\n',
@@ -86,3 +86,11 @@ def test_the_size_is_that_of_the_packages_without_pip(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(bytes(size))
     assert _size(tmp_path) == 53
+
+
+def test_results_may_differ_by_rounding_only() -> None:
+    one = {"a": [1, 0.1 + 0.2], "b": "x"}
+    assert differences(one, {"a": [1, 0.3], "b": "x"}) == []
+    assert differences(one, {"a": [2, 0.3001], "b": "y"}) == ["result.a.0", "result.a.1", "result.b"]
+    assert differences(one, {"a": [1], "b": "x"}) == ["result.a"]
+    assert differences(one, {"a": [1, 0.3]}) == ["result"]
