@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from pimsim.base.debug_log import DebugLog
 from pimsim.base.errors import MAX_LINE_CHARS, WorkloadInputError, printable
 from pimsim.base.shipped_files import find_trace
 from pimsim.config.file_paths import with_absolute_paths
@@ -44,6 +45,8 @@ from workloads.decoder_ops import PassOptions
 from workloads.models import ModelSpec
 from workloads.trace import Trace, read_trace
 from workloads.workload_errors import WorkloadError
+
+LOG = DebugLog(__name__)
 
 
 def model_spec(config: Config) -> ModelSpec:
@@ -92,7 +95,9 @@ def make_trace(config: Config) -> Trace:
         if config.mapping.microbatches > 1:
             raise WorkloadInputError("mapping.microbatches: a trace file cannot be cut into micro-batches; set it to 1")
         return load_trace(workload.trace)
-    return _model_trace(config, counted_options(config))
+    trace = _model_trace(config, counted_options(config))
+    LOG("model %s: %s with %d blocks", trace.model, trace.phase, sum(block.repeat for block in trace.blocks))
+    return trace
 
 
 def _model_trace(config: Config, options: PassOptions) -> Trace:
@@ -147,6 +152,7 @@ def load_trace(name_or_path: str) -> Trace:
         WorkloadInputError: If the trace is not found or not valid.
     """
     path = find_trace(name_or_path)
+    LOG("trace file %s", path)
     try:
         return read_trace(path)
     except WorkloadError as error:

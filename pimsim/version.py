@@ -1,3 +1,3 @@
 """The version of pimsim, and of everything it writes that says which code wrote it."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

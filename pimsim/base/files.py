@@ -12,7 +12,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from pimsim.base.debug_log import DebugLog
 from pimsim.base.errors import MAX_LINE_CHARS, OutputError, printable
+
+LOG = DebugLog(__name__)
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
@@ -45,8 +48,10 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
+                size = os.fstat(file.fileno()).st_size
                 file.close()  # network file systems report a full disk only here
                 partial.replace(target)
+                LOG("wrote %s, %d bytes", target, size)
         except BaseException as error:  # also an interrupt while the file is opened
             planted = isinstance(error, FileExistsError) and error.filename == str(partial)
             with suppress(OSError):

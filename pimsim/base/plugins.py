@@ -16,10 +16,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Annotated, NamedTuple
 
+from pimsim.base.debug_log import DebugLog
 from pimsim.base.errors import MAX_LINE_CHARS, PimsimError, PluginError, printable
 from pimsim.base.outside_code import printing_to_stderr
 from pimsim.base.registries import content_now, loaded_packages, registered_contents, registering
 from pimsim.base.stored_columns import Table
+
+LOG = DebugLog(__name__)
 
 MAX_PLUGIN_BYTES = 1 << 22
 NOT_HERE = "<folder of the plugin, not on this machine>"
@@ -181,6 +184,7 @@ def install_plugin(plugin: Plugin, path: Path | None = None) -> Plugin:
         sys.modules.pop(module.__name__, None)
         raise
     _LOADED[plugin.sha256] = plugin
+    LOG("loaded plugin %s", plugin.record)
     return plugin
 
 

@@ -15,8 +15,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
+from pimsim.base.debug_log import DebugLog
 from pimsim.base.errors import ConfigError, PluginError, Problem, did_you_mean, printable, show
 from pimsim.base.outside_code import printing_to_stderr
+
+LOG = DebugLog(__name__)
 
 T = TypeVar("T")
 
@@ -275,6 +278,7 @@ def load_entry_points(group: str) -> None:
             with registering(package), printing_to_stderr():
                 entry_point.load()()
             _PACKAGES[package] = None
+            LOG("called the entry point %s of package %s", entry_point.value, package)
         except (Exception, SystemExit) as error:
             _LOADED.discard(group)  # a second call must not end silently without the names
             what = printable(f"{type(error).__name__}: {error}", 200)

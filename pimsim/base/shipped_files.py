@@ -12,8 +12,11 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
+from pimsim.base.debug_log import DebugLog
 from pimsim.base.errors import ConfigError, PimsimError, WorkloadInputError, did_you_mean, show
 from pimsim.base.file_kinds import Kind, use
+
+LOG = DebugLog(__name__)
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _DATA = _PACKAGE / "_data" if (_PACKAGE / "_data").is_dir() else _PACKAGE.parent
@@ -196,6 +199,7 @@ def read_limited(path: Path, limit: int, fail: Fail) -> bytes:
         raise fail("is not a file name") from None
     if len(data) > limit:
         raise fail(f"is larger than the limit of {limit} bytes")
+    LOG("read %s, %d bytes", path, len(data))
     return data
 
 

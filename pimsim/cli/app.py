@@ -28,6 +28,7 @@ from pimsim.cli.exits import discard_output, forget_interrupt
 from pimsim.cli.lazy_group import LazyGroup
 from pimsim.cli.quick_start import skip_plugin_search
 from pimsim.cli.signals import interruptible
+from pimsim.cli.verbose import VerboseOption
 from pimsim.version import __version__
 
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -112,8 +113,9 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
+    verbose: VerboseOption = False,
 ) -> None:
-    del version
+    del version, verbose
 
 
 def main() -> NoReturn:
@@ -190,8 +192,12 @@ def _run() -> str | int | None:
     Raises:
         KeyboardInterrupt: At an interrupt outside of a command.
     """
+    if any(each.endswith("-completion") for each in sys.argv[1:]):
+        from pimsim.cli.completion_scripts import use_scripts
+
+        use_scripts()
     try:
-        app()
+        app(prog_name="pimsim")  # also for python -m pimsim: --install-completion takes the name from it
     except SystemExit as end:
         forget_interrupt()
         if isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):

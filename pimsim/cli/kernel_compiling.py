@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from pimsim.base.debug_log import DebugLog
+
 if TYPE_CHECKING:
     from pimsim.config.schema import Config
+
+LOG = DebugLog(__name__)
 
 
 def kernels_of(config: Config) -> AbstractContextManager[None]:
@@ -27,6 +31,11 @@ def kernels_of(config: Config) -> AbstractContextManager[None]:
 
     crossbar = config.machine.crossbar
     missing = () if crossbar is None or not has_pair(config.machine) else missing_parts(crossbar.pair)
+    names = ", ".join(each.name for each in missing)
+    LOG(
+        "kernels of the arrays: %s",
+        f"compiling {names}" if missing else "loaded from the cache of Numba, or not needed",
+    )
     if missing and sys.stderr.isatty():
         typer.echo(f"compiling array kernels, once (about {estimated_seconds(missing):.0f} s)", err=True)
     return compiling(missing)

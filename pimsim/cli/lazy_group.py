@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from pimsim.cli.exits import discard_output, end_interrupted
 from pimsim.cli.plot_options import add_plot_options
 from pimsim.cli.plugin_option import add_plugin_option
+from pimsim.cli.verbose import add_verbose_option
 
 
 class LazyGroup(TyperGroup):
@@ -58,6 +59,7 @@ class LazyGroup(TyperGroup):
                 add_plot_options(self.commands[name])
                 if name in self.with_plugins:
                     add_plugin_option(self.commands[name])
+                add_verbose_option(self.commands[name])
         return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: Any) -> Any:

@@ -16,11 +16,21 @@ def add_plugin_option(command: Any) -> None:
     Args:
         command: Command or group of Typer.
     """
+    add_option(command, _option())
+
+
+def add_option(command: Any, option: Any) -> None:
+    """Add an option to a command, or to all commands of a group.
+
+    Args:
+        command: Command or group of Typer. A lazy group adds the option to its commands itself.
+        option: Option of Typer.
+    """
     if hasattr(command, "commands"):
         for each in command.commands.values():
-            add_plugin_option(each)
+            add_option(each, option)
     else:
-        command.params.append(_option())
+        command.params.append(option)
 
 
 def _load(context: typer.Context, value: list[str] | None) -> list[str] | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pimsim.base.debug_log import DebugLog
 from pimsim.base.errors import StalledError, WorkloadInputError
 from pimsim.engine.collecting import few_collections
 from pimsim.engine.dataflow import Dataflow
@@ -19,6 +20,8 @@ from pimsim.hardware.mesh import Mesh
 from pimsim.mapping.program import Assignment, Program, ProgramBlock, Task, check_activities
 from pimsim.steps.records import ActivityRecord, MediumRecord, Profile
 from pimsim.steps.step_tree import event_count, expanded
+
+LOG = DebugLog(__name__)
 
 MAX_EVENTS = 5_000_000
 """Limit on the events of a run: 20 seconds and a gigabyte of spans. Traces and machines are untrusted input."""
@@ -92,6 +95,7 @@ def run(
     # Repetitions of a block overlap under dataflow, so only the serial schedule may simulate one of them for all.
     program = program.ungrouped() if expand or schedule != "serial" else program.grouped()
     memo = {} if memo is None else memo
+    known = _simulated(memo)
     _check_size(program, expand, memo)
     chunks = 0
     if schedule == "contended" and not unlimited:
@@ -103,7 +107,7 @@ def run(
         loop.env.process(loop.serial(turns))
         with watched(loop.finished_count, sum(len(task.assignments) for _, task in turns.tasks()), progress):
             loop.env.run_to_end()
-        return _outcome(loop, loop.now, ())
+        return _logged(_outcome(loop, loop.now, ()), schedule, known, memo)
     if expand or stepped:
         media = MediumProcesses(loop.env, chunks) if schedule == "contended" else None
         flow: Dataflow | Flow = Dataflow(loop, program, unlimited, media)
@@ -113,7 +117,30 @@ def run(
     with watched(loop.finished_count, len(loop.activities), progress):
         flow.run_to_end()
     end_ps = max((each.end_ps for each in loop.activities if type(each) is ActivityRecord), default=0)
-    return _outcome(loop, end_ps, flow.media.records() if flow.media else (), flow.media)
+    outcome = _outcome(loop, end_ps, flow.media.records() if flow.media else (), flow.media)
+    return _logged(outcome, schedule, known, memo)
+
+
+def _simulated(memo: Memo) -> int:
+    """Count the shares whose profiles a memo has, for the log.
+
+    Args:
+        memo: The memo.
+
+    Returns:
+        Their number; 0 if nobody reads the log.
+    """
+    entries = (each.values() for each in memo.values()) if LOG.is_read else ()
+    return sum(entry.profile is not None for of_component in entries for entry in of_component)
+
+
+def _logged(outcome: EngineRun, schedule: Schedule, known: int, memo: Memo) -> EngineRun:
+    if LOG.is_read:
+        LOG(
+            "%s schedule: %d activities, %d ps; %d shares simulated, %d known from earlier runs",
+            *(schedule, len(outcome.activities), outcome.latency_ps, _simulated(memo) - known, known),
+        )
+    return outcome
 
 
 def _outcome(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pimsim.base.debug_log import DebugLog
 from pimsim.base.errors import ConfigError, Problem, show
 from pimsim.config.schema import MachineConfig
 from pimsim.hardware.buffer import Sram
@@ -29,6 +30,8 @@ from pimsim.hardware.systolic import Systolic
 from pimsim.hardware.technology import at_technology
 from pimsim.hardware.tile_kinds import build_tile
 from pimsim.hardware.vector import VectorUnit
+
+LOG = DebugLog(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +123,11 @@ def build_machine(config: MachineConfig, name: str = UNNAMED) -> Machine:
     stamp = activity_stamp(config)
     for section, of_file, machine in _LATEST:
         if of_file == stamp and (section is config or section == config):  # components have no state
+            LOG("machine of %s: that of an earlier run, with its simulated shares", name)
             return machine
     with naming(name):
         machine = _build(config)
+    LOG("machine of %s: built, %d components", name, len(list(machine.components())))
     if not config.outside:
         _LATEST[:] = [(config, stamp, machine)]
     return machine

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pimsim.base.debug_log import DebugLog
 from pimsim.base.errors import WorkloadInputError
 from pimsim.config.schema import Config
 from pimsim.hardware.buffer import BufferShare
@@ -40,6 +41,8 @@ from pimsim.mapping.registered_ops import check_registered_ops
 from pimsim.mapping.tile_plan import LayerPlan, TilePlan, plan_tiles
 from workloads.ops import KVAppend, Op, Projection
 from workloads.trace import Block, Trace
+
+LOG = DebugLog(__name__)
 
 TO_NEXT_CHIP = "to next chip"
 """Name of the task that sends the output of a layer. It contains a space, so it cannot be the name of an op."""
@@ -114,7 +117,18 @@ def map_trace(config: Config, machine: Machine, trace: Trace) -> Mapped:
     program = Program(blocks, units, config.mapping.microbatches)
     check_registered(config, machine, program)
     check_registered_ops(machine, program)
+    _log(trace, program, plan)
     return Mapped(program, plan, footprints, residency)
+
+
+def _log(trace: Trace, program: Program, plan: TilePlan) -> None:
+    if LOG.is_read:
+        tasks = sum(block.repeat * len(block.tasks) for block in program.blocks)
+        LOG(
+            "mapped %s of %s at context %d: %d tasks in %d blocks, %d of %d tiles",
+            *(trace.phase, trace.model, trace.context_length, tasks, sum(block.repeat for block in program.blocks)),
+            *(plan.tiles_used, plan.tiles_available),
+        )
 
 
 def _check_pieces(config: Config, machine: Machine, planned: Sequence[tuple[Block, LayerPlan]]) -> None:

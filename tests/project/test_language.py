@@ -52,11 +52,9 @@ def plain(text: str) -> str:
 
 
 def source(where: str) -> Path:
-    """Return the file that the page names: the README, or a module of pimsim or crossbar."""
+    """Return the file that the page names: a page of the docs, or a module of pimsim or crossbar."""
     path = where.strip("`")
-    if path == "README":
-        return ROOT / "README.md"
-    return ROOT / path if path.startswith("crossbar/") else ROOT / "pimsim" / path
+    return ROOT / path if path.startswith(("crossbar/", "docs/")) else ROOT / "pimsim" / path
 
 
 def found(text: str, pattern: re.Pattern[str]) -> list[str]:

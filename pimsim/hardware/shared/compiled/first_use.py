@@ -25,5 +25,8 @@ def log_compilation(group: str) -> None:
     from pimsim.hardware.shared.compiled.contention_parts import PARTS
 
     for part in PARTS:
-        if part.group == group and not is_compiled(part):
-            LOGGER.info("compiling %s kernels, once (about %.0f s)", part.name, part.seconds)
+        if part.group == group:
+            if is_compiled(part):
+                LOGGER.debug("%s kernels: loaded from the cache of Numba", part.name)
+            else:
+                LOGGER.info("compiling %s kernels, once (about %.0f s)", part.name, part.seconds)

@@ -12,6 +12,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pimsim.base.debug_log import DebugLog
 from pimsim.base.errors import MAX_LINE_CHARS, OutputError, SweepError, printable
 from pimsim.base.files import check_target
 from pimsim.base.metric_names import split_metric
@@ -31,6 +32,8 @@ from pimsim.studies.sweep.space.plan import Plan
 from pimsim.studies.sweep.table.sweep_results import AxisColumn, MetricColumn, SweepResults
 from pimsim.studies.sweep.table.sweep_store import read_sweep
 from pimsim.version import __version__
+
+LOG = DebugLog(__name__)
 
 JOURNAL_SUFFIX = ".journal"
 
@@ -196,6 +199,7 @@ class _Run:
         self.failed += bool(self.outcomes.error(key))
 
     def _report(self) -> None:
+        LOG("%d of %d points: %d kept, %d failed", len(self.keys), len(self.plan), self.kept, self.failed)
         if self.progress is not None:
             self.progress(Status(len(self.keys), self.failed, self.kept, len(self.plan)))
 
@@ -303,9 +307,13 @@ def _execute(plan: Plan, missing: list[int], workers: int | None, scheduler: str
     if scheduler is not None:
         from pimsim.studies.sweep.running.dask_execution import run_dask
 
+        LOG("the workers of %s run the points; they do not log here", scheduler)
         return run_dask(plan, missing, scheduler)
     workers = min(workers or default_workers(), len(missing))
-    return run_here(plan, missing) if workers == 1 else run_pool(plan, missing, workers)
+    if workers == 1:
+        return run_here(plan, missing)
+    LOG("%d worker processes run the points; they do not log", workers)
+    return run_pool(plan, missing, workers)
 
 
 def check_files(target: Path, journal: Path, *, resume: bool, force: bool) -> None:
