@@ -20,6 +20,7 @@ from pimsim.base.files import HDF5_SIGNATURE, check_target, make_folder
 Recognise = Callable[[Path], bool]
 """Function that returns whether pimsim wrote an existing regular file of one kind."""
 
+HEAD_BYTES = 4096
 PLOT_SUFFIXES = (".png", ".svg", ".pdf")
 WRITTEN_BY = "written_by"
 """Name of the entry in the metadata of a Parquet file whose value begins with `pimsim`."""
