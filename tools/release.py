@@ -256,8 +256,7 @@ def release(root: Path, folder: Path, chosen: Sequence[str], allow: bool) -> Ite
         yield f"Python {trial.python}: {trial.size_mb:.0f} MB of {MAX_MB} without extras; doctor and run work"
         if found := differences(trials[0].result, trial.result):
             raise ReleaseError(f"Python {trial.python}: pimsim {' '.join(RUN)} differs in {', '.join(found[:5])}")
-    on = f"{len(trials)} Python{'s' * (len(trials) > 1)}"
-    yield f"the same result, to {ROUNDING} of each float, of pimsim {' '.join(RUN)} on {on}"
+    yield f"pimsim run: the same result, to {ROUNDING} of each float, in {len(trials)} environments"
     yield f"\nto release:\n  git tag -a v{version} -m 'pimsim {version}'\n  git push origin v{version}"
     yield f"  python -m twine upload {' '.join(str(path.relative_to(root)) for path in (sdist, wheel))}"
 
