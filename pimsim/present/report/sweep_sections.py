@@ -218,7 +218,8 @@ def _heights(values: Sequence[Any], key: str) -> tuple[list[float], tuple[str, s
     """Return the heights of values between the ends of an axis, 0 to 1, and the texts of its ends."""
     if all(is_number(each) for each in values):
         low, high = min(values), max(values)
-        return [(each - low) / (high - low) if high > low else 0.5 for each in values], (printed(low, key), printed(high, key))
+        ends = printed(low, key), printed(high, key)
+        return [(each - low) / (high - low) if high > low else 0.5 for each in values], ends
     texts = list(dict.fromkeys(map(str, values)))
     places = {text: index / max(1, len(texts) - 1) for index, text in enumerate(texts)}
     return [places[str(each)] for each in values], (texts[0][:20], texts[-1][:20] if len(texts) > 1 else "")
