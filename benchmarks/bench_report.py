@@ -3,7 +3,8 @@
 python benchmarks/bench_report.py --points 10000 --runs 3
 
 The points are made up: all default metrics with random digits, which is the largest that a page of so many can be.
-The time is from the start of the navigation until all charts and tables are drawn, as the browser itself measures it.
+The time is from the start of the navigation until all charts and tables are drawn, as the browser itself measures it:
+under load, the processor time of the whole browser with its start is the better figure.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import random
 import re
+import resource
 import shutil
 import subprocess
 import tempfile
@@ -29,13 +31,13 @@ axes:
   machine.systolic.rows: [16, 32]
   machine.crossbar.pair.adc.bits: [4, 6]
 """
-TIMED = """<script>window.addEventListener("load", () => setTimeout(() => {
+TIMED = """<script>{
   const pre = document.createElement("pre");
   pre.id = "opened";
   const drawn = document.querySelectorAll(".plot svg path").length;
   pre.textContent = JSON.stringify([performance.now(), drawn, document.querySelectorAll("tbody tr").length]);
   document.body.appendChild(pre);
-}, 0));</script></body>"""
+}</script></body>"""
 
 
 def made_up(points: int, folder: Path) -> SweepResults:
@@ -55,20 +57,23 @@ def made_up(points: int, folder: Path) -> SweepResults:
     )  # fmt: skip
 
 
-def opened_s(page: Path, folder: Path) -> tuple[float, int, int]:
-    """Open a page; return the seconds until it was drawn, and the numbers of drawn paths and of rows."""
+def opened_s(page: Path, folder: Path) -> tuple[float, int, int, float]:
+    """Open a page; return the seconds until it was drawn, drawn paths, rows, and processor time of the browser."""
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     if browser is None:
         raise SystemExit("no Chromium is installed (Debian: apt-get install chromium)")
     command = [
         *(browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}"),
-        *("--window-size=1200,900", "--timeout=60000", "--dump-dom", page.as_uri()),
+        *("--window-size=1200,900", "--timeout=300000", "--dump-dom", page.as_uri()),
     ]
-    text = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300).stdout
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    text = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600).stdout
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     found = re.search(r'<pre id="opened">\[([\d.]+),(\d+),(\d+)\]</pre>', text)
     if found is None:
-        raise SystemExit("the page was not drawn within a minute")
-    return float(found[1]) / 1e3, int(found[2]), int(found[3])
+        raise SystemExit("the page was not drawn")
+    return float(found[1]) / 1e3, int(found[2]), int(found[3]), used_s
 
 
 def main() -> None:
@@ -92,7 +97,8 @@ def main() -> None:
         ("points", f"{options.points:,}"),
         ("size", f"{size / 1e6:.2f} MB"),
         ("written in", f"{written_s:.2f} s of processor time"),
-        ("opened in", Times(tuple(seconds for seconds, _, _ in found))),
+        ("opened in", Times(tuple(each[0] for each in found))),
+        ("processor time of the browser, its start included", Times(tuple(each[3] for each in found))),
         ("drawn paths, rows", f"{found[0][1]:,}, {found[0][2]:,}"),
     ]
     print_table(("page of a sweep", ""), rows)

@@ -66,5 +66,5 @@ def in_browser(page: str, script: str, folder: Path) -> Any:
     found = re.search(r'<pre id="test-result">(.*?)</pre>', done.stdout, re.DOTALL)
     assert found is not None, f"exit code {done.returncode}: {done.stderr[-2000:]}"
     answer = json.loads(html.unescape(found.group(1)))
-    assert answer["errors"] == []
+    assert not answer["errors"], answer["errors"]
     return answer["value"]

@@ -104,7 +104,7 @@
     const wanted = text.trim().toLowerCase();
     if (!wanted) return null;
     if (column.numeric) {
-      const bounds = /^(<=|>=|<|>|=)?\s*(\S+?)(?:\s*\.\.\s*(\S+))?$/.exec(wanted);
+      const bounds = /^(<=|>=|<|>|=)?(.+?)(?:\.\.(.+))?$/.exec(wanted.replace(/\s+/g, ""));
       const [one, other] = bounds ? [amount(bounds[2], column), amount(bounds[3] ?? "", column)] : [NaN, NaN];
       if (!Number.isNaN(one) && bounds[3] !== undefined && !Number.isNaN(other)) {
         return (value) => value !== null && order(value) >= one && order(value) <= other;

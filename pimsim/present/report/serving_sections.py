@@ -55,7 +55,9 @@ def serving_sections(result: ServingResult) -> list[Section]:
         Section("headline", printed.title, printed.headline),
         Section("times", "Times of requests", [times_chart(result.requests, result.distributions), *printed.rest]),
         Section("load", "Load and energy", [*_load(result), *([power] if power else []), energy]),
-        Section("requests", "Requests", list(_row_tables(("requests", "Finished requests", result.request_rows())))),
+        Section(
+            "requests-section", "Requests", list(_row_tables(("requests", "Finished requests", result.request_rows())))
+        ),
     ]
 
 
@@ -91,7 +93,7 @@ def cluster_sections(result: ClusterResult) -> list[Section]:
         Section("headline", printed.title, printed.headline),
         Section("times", "Times of requests", [times_chart(result.requests, result.distributions)]),
         Section("machines", "Machines and link", [energy, *tables, *printed.rest]),
-        Section("requests", "Requests", list(of_requests)),
+        Section("requests-section", "Requests", list(of_requests)),
     ]
 
 

@@ -14,8 +14,8 @@ from pimsim.base.pandas_library import pd
 from pimsim.base.summaries import counted
 from pimsim.base.units import dimension_of_key
 from pimsim.present.looks import BLUE, GREY
-from pimsim.present.report.chart_parts import said
 from pimsim.present.report.page_blocks import Block, Chart, Column, Explorer, Lines, Section, Table
+from pimsim.present.report.chart_parts import said
 from pimsim.present.report.printed_blocks import printed_report
 from pimsim.present.report.row_tables import Cell, cell, key_column
 from pimsim.present.text.recording import recorded
@@ -218,8 +218,8 @@ def _heights(values: Sequence[Any], key: str) -> tuple[list[float], tuple[str, s
     """Return the heights of values between the ends of an axis, 0 to 1, and the texts of its ends."""
     if all(is_number(each) for each in values):
         low, high = min(values), max(values)
-        heights = [(each - low) / (high - low) if high > low else 0.5 for each in values]
-        return heights, (printed(low, key), printed(high, key))
+        ends = printed(low, key), printed(high, key)
+        return [(each - low) / (high - low) if high > low else 0.5 for each in values], ends
     texts = list(dict.fromkeys(map(str, values)))
     places = {text: index / max(1, len(texts) - 1) for index, text in enumerate(texts)}
     return [places[str(each)] for each in values], (texts[0][:20], texts[-1][:20] if len(texts) > 1 else "")

@@ -28,7 +28,7 @@ LOOK = """
 const {tables} = window.pimsimReport;
 const api = (name) => tables.find((each) => each.name === name).api;
 const APPLIED = {search: "applied", order: "applied"};
-const column = (name, index) => [...api(name).rows(APPLIED).data()].map((row) => row[index]);
+const column = (name, index) => api(name).rows(APPLIED).data().toArray().map((row) => row[index]);
 const shown = (name) => [...document.querySelectorAll(`#${CSS.escape(name)} tbody tr`)].map(
   (row) => [...row.cells].map((cell) => cell.textContent));
 const plots = [...document.querySelectorAll(".plot")].map((plot) => ({
@@ -44,7 +44,7 @@ const filter = (name, index, text) => {
   input.dispatchEvent(new Event("input", {bubbles: true}));
 };
 const found = {plots, rows: {}, sorted: {}, filtered: {}, shown: {}};
-for (const {name, api: each} of tables) if (name) found.rows[name] = [...each.rows({order: "index"}).data()];
+for (const {name, api: each} of tables) if (name) found.rows[name] = each.rows({order: "index"}).data().toArray();
 found.shown.time = shown("r1-time-by-kind");
 click("r1-time-by-kind", 1);
 await new Promise((done) => setTimeout(done, 50));
