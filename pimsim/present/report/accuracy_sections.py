@@ -9,8 +9,8 @@ from typing import Any
 
 from crossbar.intervals import Interval
 from pimsim.present.looks import BLUE, GREY, SKY_BLUE
-from pimsim.present.report.blocks import Block, Chart, Section
 from pimsim.present.report.chart_parts import layout, said, value_axis
+from pimsim.present.report.page_blocks import Block, Chart, Section
 from pimsim.present.report.printed_blocks import printed_report
 from pimsim.present.report.row_tables import row_table
 from pimsim.present.text.accuracy_report import print_accuracy

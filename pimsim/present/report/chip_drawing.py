@@ -12,9 +12,9 @@ from pimsim.base.units import ps_to_s
 from pimsim.present.labels import percent, quantity
 from pimsim.present.looks import COMPONENTS, GREY, Look
 from pimsim.present.report.bar_marks import marker
-from pimsim.present.report.blocks import Chart
 from pimsim.present.report.chip_meshes import DrawnMeshes, drawn_meshes
 from pimsim.present.report.mesh_figure import MeshFigure, mesh_figure
+from pimsim.present.report.page_blocks import Chart
 from pimsim.results.run_result import RunResult
 from pimsim.steps.records import ComponentRecord
 

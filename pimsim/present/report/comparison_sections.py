@@ -9,8 +9,8 @@ from pimsim.base.units import ps_to_s
 from pimsim.present.labels import context_label
 from pimsim.present.looks import OP_CLASSES, Look, model_label
 from pimsim.present.report.bar_marks import marker
-from pimsim.present.report.blocks import Block, Chart, Section
 from pimsim.present.report.chart_parts import layout, said, series_look, value_axis
+from pimsim.present.report.page_blocks import Block, Chart, Section
 from pimsim.present.report.printed_blocks import printed_report
 from pimsim.present.report.row_tables import row_table
 from pimsim.present.report.stacked_bars import stacked_bars

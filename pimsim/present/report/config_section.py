@@ -5,7 +5,7 @@ from __future__ import annotations
 from pimsim.config.given_keys import leaves
 from pimsim.config.provenance import CONFIDENCES
 from pimsim.config.schema import Config
-from pimsim.present.report.blocks import Column, Section, Table
+from pimsim.present.report.page_blocks import Column, Section, Table
 from pimsim.present.report.row_tables import Cell, cell
 from pimsim.present.text.catalog_report import confidence_letters, value_text
 from pimsim.studies.difference.key_differences import shipped_values

@@ -12,8 +12,8 @@ from html import escape
 from string import Template
 from typing import Any
 
-from pimsim.present.report.blocks import Block, Chart, Explorer, Facts, Lines, Page, Section, Table
 from pimsim.present.report.bundles import own_file, plotly_script, tables_script, tables_style
+from pimsim.present.report.page_blocks import Block, Chart, Explorer, Facts, Lines, Page, Section, Table
 from pimsim.version import __version__
 
 MARK = '<meta name="generator" content="pimsim '

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pimsim.present.report.blocks import Block, Facts, Lines
+from pimsim.present.report.page_blocks import Block, Facts, Lines
 from pimsim.present.text.recording import Printed, PrintedLine, PrintedTable
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from pimsim.base.files import write_text
 from pimsim.base.summaries import counted
 from pimsim.present.report.accuracy_sections import accuracy_sections
-from pimsim.present.report.blocks import Block, Chart, Explorer, Page, Section, Table
 from pimsim.present.report.bundles import require_bundles
 from pimsim.present.report.comparison_sections import comparison_sections
 from pimsim.present.report.config_section import config_section
 from pimsim.present.report.page import page_html
+from pimsim.present.report.page_blocks import Block, Chart, Explorer, Page, Section, Table
 from pimsim.present.report.result_files import Labelled, Result, labelled
 from pimsim.present.report.run_sections import run_sections
 from pimsim.present.report.serving_sections import cluster_sections, serving_sections

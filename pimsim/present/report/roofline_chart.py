@@ -11,7 +11,7 @@ from typing import Any
 from pimsim.base.errors import AnalysisError, ConfigError, printable
 from pimsim.present.labels import percent, quantity
 from pimsim.present.looks import GREY, OP_CLASSES
-from pimsim.present.report.blocks import Chart
+from pimsim.present.report.page_blocks import Chart
 from pimsim.results.run_result import RunResult
 from pimsim.studies.memory_wall.machine_roofs import Roof, label_of
 from pimsim.studies.memory_wall.roofline_result import MEMORY, ClassPoint, Roofline

@@ -7,7 +7,7 @@ from typing import Any
 
 from pimsim.base.metric_names import split_metric
 from pimsim.base.units import dimension_of_key
-from pimsim.present.report.blocks import Column, Table
+from pimsim.present.report.page_blocks import Column, Table
 
 Cell = float | int | str | None
 

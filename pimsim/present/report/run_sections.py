@@ -7,8 +7,8 @@ from typing import Any
 
 from pimsim.base.units import ps_to_s
 from pimsim.present.looks import COMPONENTS, PARTS
-from pimsim.present.report.blocks import Block, Chart, Column, Section, Table
 from pimsim.present.report.chip_drawing import chip_drawing
+from pimsim.present.report.page_blocks import Block, Chart, Column, Section, Table
 from pimsim.present.report.printed_blocks import printed_report
 from pimsim.present.report.roofline_chart import roofline_chart
 from pimsim.present.report.row_tables import row_table

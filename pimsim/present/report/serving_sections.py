@@ -10,8 +10,8 @@ from typing import Any
 from pimsim.base.units import ps_to_s
 from pimsim.present.labels import quantity
 from pimsim.present.looks import BLUE, GREY, ORANGE, Look
-from pimsim.present.report.blocks import Chart, Section, Table
 from pimsim.present.report.chart_parts import layout, series_look, thinned, value_axis
+from pimsim.present.report.page_blocks import Chart, Section, Table
 from pimsim.present.report.printed_blocks import printed_report
 from pimsim.present.report.row_tables import row_table
 from pimsim.present.report.stacked_bars import stacked_bars

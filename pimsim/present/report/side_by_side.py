@@ -7,7 +7,7 @@ from typing import Any
 
 from pimsim.base.units import dimension_of_key
 from pimsim.config.schema import Config
-from pimsim.present.report.blocks import Block, Column, Section, Table
+from pimsim.present.report.page_blocks import Block, Column, Section, Table
 from pimsim.present.report.printed_blocks import printed_blocks
 from pimsim.present.report.result_files import Labelled
 from pimsim.present.report.row_tables import Cell, cell, row_table

@@ -8,7 +8,7 @@ from html import escape
 from pimsim.present.labels import percent, quantity
 from pimsim.present.looks import GREY, Look
 from pimsim.present.report.bar_marks import marker
-from pimsim.present.report.blocks import Chart
+from pimsim.present.report.page_blocks import Chart
 
 Shares = Mapping[str, float]
 """Values by name, in SI units."""

@@ -14,8 +14,8 @@ from pimsim.base.pandas_library import pd
 from pimsim.base.summaries import counted
 from pimsim.base.units import dimension_of_key
 from pimsim.present.looks import BLUE, GREY
-from pimsim.present.report.blocks import Block, Chart, Column, Explorer, Lines, Section, Table
 from pimsim.present.report.chart_parts import said
+from pimsim.present.report.page_blocks import Block, Chart, Column, Explorer, Lines, Section, Table
 from pimsim.present.report.printed_blocks import printed_report
 from pimsim.present.report.row_tables import Cell, cell, key_column
 from pimsim.present.text.recording import recorded

@@ -14,7 +14,7 @@ from pimsim.mapping.floor_plan import TILE
 from pimsim.present.labels import axis_unit, percent, quantity
 from pimsim.present.looks import GREY, LIGHT_GREY, OP_CLASSES, Look
 from pimsim.present.report.bar_marks import marker
-from pimsim.present.report.blocks import Chart
+from pimsim.present.report.page_blocks import Chart
 from pimsim.present.report.timeline_bars import MAX_LANES, Bar, Bars, LayerSpan, first_layer, layer_bars
 from pimsim.results.run_result import RunResult
 from pimsim.steps.records import ActivityRecord

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from pimsim.present.report.blocks import Chart
 from pimsim.present.report.chip_drawing import chip_drawing
 from pimsim.present.report.chip_meshes import DrawnMeshes, drawn_meshes
+from pimsim.present.report.page_blocks import Chart
 from pimsim.results.run_result import RunResult
 from tests.pimsim.present.report.conftest import run
 from tests.support.closeness import near

@@ -9,8 +9,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from pimsim.present.report.blocks import Block, Chart, Column, Explorer, Facts, Lines, Page, Section, Table
 from pimsim.present.report.page import page_data, page_html, script_json
+from pimsim.present.report.page_blocks import Block, Chart, Column, Explorer, Facts, Lines, Page, Section, Table
 
 pytest.importorskip("plotly")
 pytest.importorskip("itables")

@@ -10,8 +10,8 @@ import pytest
 from pimsim import ComparisonResult, ServingResult, SweepResults, report
 from pimsim.base.errors import ResultFileError
 from pimsim.base.output_guard import report as is_report
-from pimsim.present.report.blocks import Block, Chart, Explorer, Facts, Lines, Page, Table
 from pimsim.present.report.page import page_data, script_json
+from pimsim.present.report.page_blocks import Block, Chart, Explorer, Facts, Lines, Page, Table
 from pimsim.present.report.report_file import page_of
 from pimsim.present.report.result_files import labelled
 from pimsim.results.run_result import RunResult

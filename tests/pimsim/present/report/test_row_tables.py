@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pimsim.present.report.blocks import Column
+from pimsim.present.report.page_blocks import Column
 from pimsim.present.report.row_tables import EXACT_INTEGERS, cell, key_column, row_table
 
 

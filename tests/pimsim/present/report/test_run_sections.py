@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pimsim.base.units import ps_to_s
 from pimsim.present.looks import COMPONENTS, PARTS
-from pimsim.present.report.blocks import Chart, Facts, Lines, Table
+from pimsim.present.report.page_blocks import Chart, Facts, Lines, Table
 from pimsim.present.report.run_sections import run_bars, run_sections
 from pimsim.results.run_result import RunResult
 

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from pimsim import SweepResults
-from pimsim.present.report.blocks import Chart, Explorer, Table
+from pimsim.present.report.page_blocks import Chart, Explorer, Table
 from pimsim.present.report.sweep_sections import MAX_LINES, points_table, sweep_sections
 from pimsim.studies.analysis.pareto import pareto_front
 from tests.support.sweeps import SMALL

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from pimsim.present.looks import OP_CLASSES
-from pimsim.present.report.blocks import Chart
+from pimsim.present.report.page_blocks import Chart
 from pimsim.present.report.timeline_bars import first_layer, layer_bars
 from pimsim.present.report.timeline_chart import BEFORE, INSIDE, OTHERS, layer_timeline
 from pimsim.results.run_result import RunResult
