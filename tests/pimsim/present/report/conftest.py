@@ -25,7 +25,6 @@ from pimsim.studies.accuracy.accuracy_study import AccuracyStudy
 from tests.support.sweeps import SMALL
 from tests.support.tiny_models import NO_WIRES, settings, tiny_model
 
-
 SMALL_RUN = ("workload.model=gpt2-small", "workload.context_length=64")
 
 
