@@ -2,7 +2,7 @@
 
 python benchmarks/bench_report.py --points 10000 --runs 3
 
-The points are made up: all default metrics with random digits, which is the largest that a page of so many can be.
+The points are made up: all default metrics have random digits, so that the page is as large as it can be.
 The time is from the start of the navigation until all charts and tables are drawn, as the browser itself measures it:
 under load, the processor time of the whole browser with its start is the better figure.
 """

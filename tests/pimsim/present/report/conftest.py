@@ -1,4 +1,4 @@
-"""Results of all kinds, each computed once and small."""
+"""Results of all kinds, and runs that several charts draw, each computed once and small."""
 
 from __future__ import annotations
 
@@ -17,11 +17,44 @@ from pimsim import (
     read_sweep,
     run_sweep,
     serve,
+    simulate,
     vary_accuracy,
 )
+from pimsim.results.run_result import RunResult
 from pimsim.studies.accuracy.accuracy_study import AccuracyStudy
 from tests.support.sweeps import SMALL
 from tests.support.tiny_models import NO_WIRES, settings, tiny_model
+
+SMALL_RUN = ("workload.model=gpt2-small", "workload.context_length=64")
+
+
+def run(name: str, *settings: str) -> RunResult:
+    return simulate(load_config(name, [*SMALL_RUN, *settings]))
+
+
+@pytest.fixture(scope="session")
+def serial() -> RunResult:
+    return run("pim-llm")
+
+
+@pytest.fixture(scope="session")
+def dataflow() -> RunResult:
+    return run("pim-llm", "schedule=dataflow")
+
+
+@pytest.fixture(scope="session")
+def contended() -> RunResult:
+    return run("pim-llm", "schedule=contended")
+
+
+@pytest.fixture(scope="session")
+def prefill() -> RunResult:
+    return run("pim-llm", "workload.phase=prefill", "schedule=dataflow")
+
+
+@pytest.fixture(scope="session")
+def digital() -> RunResult:
+    return run("tpu-llm")
 
 
 @pytest.fixture(scope="session")
