@@ -22,6 +22,7 @@ ORDINARY = frozenset(
         reference rows rule same says six source sources south stated stay text than that the their them they
         third three through to together total two under use used value values was what when where which while
         with within without worst year yours
+        accelergy describe does neurosim number pimsim project result simulator version withheld
         """,
     )
 )
@@ -63,5 +64,5 @@ def test_every_term_of_the_tables_is_in_the_glossary() -> None:
     labels = table_labels()
     assert {"latency", "systolic"} <= labels
     unlinked = (re.sub(r"`[^`]*`|\[.*?\]\(.*?\)", "", label) for label in labels)
-    words = {word.lower() for label in unlinked for word in re.findall(r"[A-Za-z]{2,}", label)}
+    words = {word.lower() for label in unlinked for word in re.findall(r"\b[A-Za-z]{2,}\b", label)}
     assert sorted(words - known_words() - ORDINARY) == []

@@ -15,7 +15,7 @@ from tests.docs.doc_examples import ROOT, Example, blocks, differences, examples
 
 README, EXAMPLES = ROOT / "README.md", ROOT / "docs" / "examples.md"
 TEXT = README.read_text(encoding="utf-8")
-OF_THE_SITE = {"index.md", "commands.md", "concepts.md", "tutorial.md"}
+OF_THE_SITE = {"index.md", "commands.md"}
 """Pages with which the site begins."""
 
 

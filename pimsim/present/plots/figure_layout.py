@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -220,3 +220,24 @@ def write_value(
         path_effects=[withStroke(linewidth=pt(1.5), foreground="white")],
         zorder=6,
     )
+
+
+def write_values_apart(figure: Figure, axes: Axes, values: Iterable[tuple[str, tuple[float, float]]]) -> None:
+    """Write small texts beside, above or below points, so that none covers another; one without room is left out.
+
+    Args:
+        figure: Figure, whose title and legend are there already.
+        axes: Axes of the plot.
+        values: Text and point, in data coordinates, of each.
+    """
+    figure.draw_without_rendering()
+    taken: list[Any] = []
+    for text, at in values:
+        for points in ((4.0, 0.0), (0.0, 4.0), (0.0, -9.0)):
+            write_value(axes, text, at, points)
+            label = axes.texts[-1]
+            box = label.get_window_extent()
+            if not any(box.overlaps(each) for each in taken):
+                taken.append(box)
+                break
+            label.remove()

@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from pimsim.base.errors import printable
 from pimsim.present.labels import name_label, shown_model
 from pimsim.present.plots.active_style import pt, pt2
-from pimsim.present.plots.figure_layout import add_legend, headed, new_axes, new_figure, write_value
+from pimsim.present.plots.figure_layout import add_legend, headed, new_axes, new_figure, write_values_apart
 from pimsim.present.plots.style import (
     BLACK,
     BLUE,
@@ -122,7 +122,7 @@ def cost(study: AccuracyStudy, name: str) -> Figure:
     if len(positions) <= _TICKS:
         axes.set_xticks(list(positions.values()), [_tick_label(text) for text in positions])
     axes.set_xlabel(axis_label(name))
-    axes.set_ylabel("increase of perplexity (%)")
+    axes.set_ylabel("perplexity increase (%)")
     light_grid(axes, "y")
     add_legend(figure, loc="outside lower right", ncols=2)
     headed(figure, f"{_title(study)}: cost of the arrays, bars over {_chips(points[0])} and windows of text")
@@ -139,12 +139,12 @@ def trade(study: AccuracyStudy) -> Figure:
         The figure.
     """
     figure, axes = new_axes(COLUMN_IN, 3.0)
+    values: list[tuple[str, tuple[float, float]]] = []
     for index, name in enumerate(study.parameters):
         points = study.of(name)
         xs, ys = _trade(points)
         _marks(axes, xs, ys, index, name_label(name))
-        for point, x, y in zip(points, xs, ys, strict=True):
-            write_value(axes, printable(point.value, 8), (x, y), (4, 0))
+        values += [(printable(point.value, 8), (x, y)) for point, x, y in zip(points, xs, ys, strict=True)]
     exact = study.points[0].result.exact_perplexity.mean
     axes.axhline(exact, color=BLACK, linewidth=pt(0.8), linestyle="--", label="exact integers")
     _perplexity_axis(axes, [point.result.perplexity.mean for point in study.points])
@@ -152,6 +152,7 @@ def trade(study: AccuracyStudy) -> Figure:
     axes.margins(x=0.12)
     add_legend(figure, loc="outside lower right", ncols=2)
     headed(figure, f"{_title(study)}: perplexity against efficiency")
+    write_values_apart(figure, axes, values)
     return figure
 
 

@@ -58,7 +58,7 @@ PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
     {
         "adc-bits": Parameter("ADC resolution (bits)", lambda value, _: {f"{PAIR}.adc.bits": int(value)}, whole=True),
         "variation": Parameter(
-            "programming variation (standard deviation / mean conductance)",
+            "programming variation (std. dev. / mean conductance)",
             _both("noise.variation.lrs.sigma", "noise.variation.hrs.sigma"),
         ),
         "on-off-ratio": Parameter(

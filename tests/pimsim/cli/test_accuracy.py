@@ -78,7 +78,9 @@ def test_it_prints_writes_and_draws(folder: Path, study: AccuracyStudy, tmp_path
     assert [float(row["perplexity"]) for row in rows] == [point.result.perplexity.mean for point in study.points]
     drawn = accuracy_plots(study)
     names = ("accuracy-layers", "accuracy-adc-bits", "accuracy-cost-adc-bits", "accuracy-trade")
-    assert {path.name for path in plots.iterdir()} == {f"{name}.{end}" for name in names for end in ("png", "svg")}
+    assert {path.name for path in plots.iterdir()} == {
+        f"{name}.{end}" for name in names for end in ("png", "svg", "pdf")
+    }
     for suffix, data in rendered(drawn["accuracy-adc-bits"]).items():
         assert (plots / f"accuracy-adc-bits.{suffix}").read_bytes() == data
     assert pimsim("accuracy", out).ok == pimsim("show", out).ok == shown

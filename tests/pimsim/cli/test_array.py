@@ -66,7 +66,9 @@ def test_json_csv_and_plots(study: ArrayStudy, tmp_path: Path) -> None:
     rows = list(csv.DictReader(chips.read_text(encoding="utf-8").splitlines()))
     assert [float(row["rms"]) for row in rows] == [chip.rms for chip in study.chips]
     names = ("array-errors", "array-sources", "array-columns", "array-adc-bits")
-    assert {path.name for path in plots.iterdir()} == {f"{name}.{end}" for name in names for end in ("png", "svg")}
+    assert {path.name for path in plots.iterdir()} == {
+        f"{name}.{end}" for name in names for end in ("png", "svg", "pdf")
+    }
     for name, draw in array_plots(study).items():
         for suffix, data in rendered(draw).items():
             assert (plots / f"{name}.{suffix}").read_bytes() == data

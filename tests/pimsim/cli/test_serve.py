@@ -34,7 +34,7 @@ def test_json_csv_hdf5_and_plots_agree(tmp_path: Path) -> None:
     with rows.open() as file:
         table = list(csv.DictReader(file))
     assert [float(row["ttft_s"]) for row in table] == [each["ttft_s"] for each in shown["requests"]]
-    names = {f"serving-{what}.{suffix}" for what in ("times", "load", "power") for suffix in ("png", "svg")}
+    names = {f"serving-{what}.{suffix}" for what in ("times", "load", "power") for suffix in ("png", "svg", "pdf")}
     assert {path.name for path in plots.iterdir()} == names
 
 

@@ -45,7 +45,7 @@ def test_the_whole_each_machine_and_the_link_are_shown(path: Path, tmp_path: Pat
     with rows.open() as file:
         table = list(csv.DictReader(file))
     assert [row["decode_machine"] for row in table] == [row["decode_machine"] or "" for row in result.request_rows()]
-    names = {f"serving-{what}.{suffix}" for what in ("times", "machines") for suffix in ("png", "svg")}
+    names = {f"serving-{what}.{suffix}" for what in ("times", "machines") for suffix in ("png", "svg", "pdf")}
     assert {each.name for each in plots.iterdir()} == names
     shown = pimsim("show", stored).ok
     assert shown.split("written")[0].splitlines() == [line for line in text.splitlines() if "written:" not in line]

@@ -77,7 +77,7 @@ def test_an_error_that_a_library_makes_of_an_interrupt_is_the_interrupt() -> Non
     ],
 )
 def test_an_interrupt_waits_while_a_lock_is_taken(number: signal.Signals, module: str, function: str) -> None:
-    """A function of that name in a module of that name, which calls another one as a lock calls its callbacks."""
+    """A function with the name of a lock's, in a module named like its library, which calls another one."""
     ended = []
 
     def callback() -> None:

@@ -55,7 +55,7 @@ def test_plots_show_the_values_of_the_study(study: AccuracyStudy) -> None:
         assert ratio.ends is not None
         assert segment.tolist() == [near([x, 100 * (end - 1)], rel=1e-9) for end in ratio.ends]
     assert list(axes.lines[-1].get_ydata()) == [1, 1]
-    assert axes.get_ylabel() == "increase of perplexity (%)"
+    assert axes.get_ylabel() == "perplexity increase (%)"
 
     (axes,) = drawn["accuracy-trade"].axes
     (marks,) = axes.collections

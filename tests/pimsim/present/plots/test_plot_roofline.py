@@ -45,7 +45,7 @@ def test_each_class_with_an_intensity_is_a_point(runs: tuple[Roofline, ...]) -> 
             assert ridges[runs[0].ridge(unit.resource, resource) or 0] == unit.peak_per_s
         assert texts(axes) == ["crossbars", "systolic array", "vector unit"]
         assert all(float(xy[0][1] / xy[0][0]) == near(float(xy[1][1] / xy[1][0])) for xy in slopes)
-    assert entries(figure)[-2:] == ["decode, batch of 1", "decode, batch of 4"]
+    assert entries(figure)[-2:] == ["decode", "decode, batch of 4"]
 
 
 def test_the_same_plot_is_the_same_pdf(runs: tuple[Roofline, ...], tmp_path: Path) -> None:

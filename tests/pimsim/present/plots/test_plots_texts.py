@@ -32,6 +32,7 @@ COUNTS = {
     "sequences",
     "requests waiting",
     "column of the matrix",
+    "column of the matrix; dotted: borders of arrays",
     "systolic rows",
     "model width, d_model",
     "ADC",
