@@ -71,7 +71,7 @@ class MeshFigure:
             if trace["type"] == "heatmap":
                 found.append({**trace, "colorbar": {**bar, **trace["colorbar"], "x": 1.01}})
             elif "colorbar" in trace.get("marker", {}):
-                mark = {**trace["marker"], "colorbar": {**bar, **trace["marker"]["colorbar"], "x": 1.13}}
+                mark = {**trace["marker"], "colorbar": {**bar, **trace["marker"]["colorbar"], "x": 1.2}}
                 found.append({**trace, "marker": mark})
             else:
                 found.append(trace)
@@ -198,7 +198,7 @@ def _heatmap(
             values[row][column] = float(f"{share:.6g}") if known else pairs[tile]
             time = f", busy {quantity(ps_to_s(round(busy_ps.get(tile, 0.0))), '_s')}" if known else ""
             texts[row][column] = f"tile ({tile[0]},{tile[1]}): {name}, {pairs[tile]} pairs{time}"
-    unit = "time busy<br>(% of run)" if known else "crossbar pairs"
+    unit = "time busy (% of the run)" if known else "crossbar pairs"
     return {
         "type": "heatmap",
         "name": "tiles",
@@ -209,7 +209,7 @@ def _heatmap(
         "hovertemplate": "%{text}, %{z:.3g}" + (" %" if known else "") + "<extra></extra>",
         "colorscale": "Cividis",
         "hoverongaps": False,
-        "colorbar": {"title": {"text": unit}},
+        "colorbar": {"title": {"text": unit, "side": "right"}},
     }
 
 
@@ -299,7 +299,7 @@ def _links(placed: Iterable[_Placed]) -> Iterator[dict[str, Any]]:
             "cmax": ps_to_s(max(use.waited_ps for _, use, _ in found)) / size or 1,
             "colorscale": [[0, "#FFFFFF"], [1, VERMILION]],
             "line": {"width": 1, "color": OUTLINE},
-            "colorbar": {"title": {"text": f"waits for<br>links ({unit})"}},
+            "colorbar": {"title": {"text": f"waits for links ({unit})", "side": "right"}},
         },
     }
 

@@ -150,7 +150,8 @@ def _chart(chart: Chart) -> str:
     return (
         f'<figure id="figure-{name}" aria-labelledby="title-{name}" aria-describedby="about-{name}">\n'
         f'<h3 id="title-{name}">{escape(chart.title)}</h3>\n'
-        f'<div class="plot" id="{name}" data-chart="{name}" style="height:{chart.height_px:d}px"></div>\n'
+        f'<div class="plot" id="{name}" data-chart="{name}" data-height="{chart.height_px:d}" '
+        f'style="height:{chart.height_px:d}px"></div>\n'
         f'<figcaption id="about-{name}">{escape(chart.description)}</figcaption>\n'
         f'<details data-values="{name}"><summary>Values of this chart as a table</summary>\n'
         f'<div class="scroll" tabindex="0" role="region" aria-label="Values of {escape(chart.title)}">'
@@ -224,7 +225,7 @@ def _explorer(explorer: Explorer) -> str:
         f'<figure id="figure-{name}" data-explorer="{name}" aria-labelledby="title-{name}" '
         f'aria-describedby="about-{name}">\n'
         f'<h3 id="title-{name}">{escape(explorer.title)}</h3>\n<div class="choices">{choices}</div>\n'
-        f'<div class="plot" id="{name}" style="height:520px"></div>\n<p class="note" role="status"></p>\n'
+        f'<div class="plot" id="{name}" data-height="520" style="height:520px"></div>\n<p class="note" role="status"></p>\n'
         f'<figcaption id="about-{name}">{escape(explorer.description)} The points are in the table '
         f'<a href="#{_name(explorer.table)}">below</a>.</figcaption>\n</figure>'
     )

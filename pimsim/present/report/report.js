@@ -4,6 +4,7 @@
   const page = JSON.parse(document.getElementById("page-data").textContent);
   const PRINTED_ROWS = 100; // rows of a table on paper
   const PRINTED_PX = 690; // width of a chart on paper: A4 at 96 dots per inch without its margins
+  const PRINTED_HIGH_PX = 850; // highest chart on paper, so that a page has room for its title and description
   const DARK = window.matchMedia("(prefers-color-scheme: dark)");
   const FONT = "system-ui, 'Segoe UI', Roboto, sans-serif";
   const OPTIONS = {displaylogo: false, responsive: true, scrollZoom: false};
@@ -46,7 +47,9 @@
 
   function recolour(colours, width) {
     for (const {element, layout} of drawn) {
-      const size = width ? {width, autosize: false} : {autosize: true};
+      const height = Math.min(Number.parseInt(element.dataset.height, 10) || 420, PRINTED_HIGH_PX);
+      const size = width ? {width, height, autosize: false} : {autosize: true};
+      element.style.height = width ? `${height}px` : `${element.dataset.height}px`;
       Plotly.react(element, element.data, {...themed(layout, colours), ...size}, OPTIONS);
     }
   }
