@@ -45,7 +45,8 @@ def settings_of(overrides: Iterable[str] | None, **options: tuple[str, object]) 
     for name, (key, value) in options.items():
         if value is not None:
             written = str(value).lower() if isinstance(value, int) else yaml_string(str(value))
-            switch = f"--{'' if value else 'no-'}{name}" if isinstance(value, bool) else f"--{name} {value}"
+            option = name.replace("_", "-")
+            switch = f"--{'' if value else 'no-'}{option}" if isinstance(value, bool) else f"--{option} {value}"
             settings.append(Setting(switch, f"{key}={written}"))
     return settings
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Annotated, Any
 
@@ -16,7 +17,7 @@ def add_plugin_option(command: Any) -> None:
     Args:
         command: Command or group of Typer.
     """
-    add_option(command, _option())
+    add_option(command, option_of(_with_option))
 
 
 def add_option(command: Any, option: Any) -> None:
@@ -59,14 +60,17 @@ def _with_option(
 
 
 @cache
-def _option() -> Any:
-    """Let Typer make the option of `_with_option`, whose value no function receives.
+def option_of(carried_by: Callable[..., None]) -> Any:
+    """Let Typer make an option whose value no command receives.
+
+    Args:
+        carried_by: Function whose only parameter is the option.
 
     Returns:
         The option, the same object for all commands.
     """
     carrier = typer.Typer(add_completion=False)
-    carrier.command()(_with_option)
+    carrier.command()(carried_by)
     option: Any = typer.main.get_command(carrier).params[0]
     option.expose_value = False
     return option

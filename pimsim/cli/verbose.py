@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import sys
-from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pimsim.cli.plugin_option import add_option
+from pimsim.cli.plugin_option import add_option, option_of
 from pimsim.version import __version__
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ def add_verbose_option(command: Any) -> None:
     Args:
         command: Command or group of Typer.
     """
-    add_option(command, _option())
+    add_option(command, option_of(_with_option))
 
 
 def start_log(context: typer.Context, value: bool) -> bool:
@@ -110,17 +109,3 @@ def _log_start(logger: logging.Logger) -> None:
 
 def _with_option(verbose: VerboseOption = False) -> None:
     del verbose
-
-
-@cache
-def _option() -> Any:
-    """Let Typer make the option of `_with_option`, whose value no function receives.
-
-    Returns:
-        The option, the same object for all commands.
-    """
-    carrier = typer.Typer(add_completion=False)
-    carrier.command()(_with_option)
-    option: Any = typer.main.get_command(carrier).params[0]
-    option.expose_value = False
-    return option
