@@ -225,7 +225,8 @@ def _explorer(explorer: Explorer) -> str:
         f'<figure id="figure-{name}" data-explorer="{name}" aria-labelledby="title-{name}" '
         f'aria-describedby="about-{name}">\n'
         f'<h3 id="title-{name}">{escape(explorer.title)}</h3>\n<div class="choices">{choices}</div>\n'
-        f'<div class="plot" id="{name}" data-height="520" style="height:520px"></div>\n<p class="note" role="status"></p>\n'
+        f'<div class="plot" id="{name}" data-height="520" style="height:520px"></div>\n'
+        '<p class="note" role="status"></p>\n'
         f'<figcaption id="about-{name}">{escape(explorer.description)} The points are in the table '
         f'<a href="#{_name(explorer.table)}">below</a>.</figcaption>\n</figure>'
     )
