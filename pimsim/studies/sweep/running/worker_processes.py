@@ -11,7 +11,7 @@ import multiprocessing
 import signal
 from multiprocessing.context import BaseContext
 
-PRELOADED = "pimsim.studies.sweep.running.worker"
+PRELOADED = "pimsim.studies.sweep.running.fork_server"
 """Module that the fork server imports. Every worker inherits what is imported and compiled by it."""
 
 
