@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from pimsim import ComparisonResult, ServingResult, SweepResults
 from pimsim.base.units import ps_to_s
-from pimsim.present.report.page import page_html
+from pimsim.present.report.page import page_html, script_json
+from pimsim.present.report.page_blocks import Block, Chart, Facts, Lines, Page, Table
 from pimsim.present.report.report_file import page_of
 from pimsim.present.report.result_files import labelled
 from pimsim.present.report.sweep_sections import points_table
@@ -24,6 +25,16 @@ pytest.importorskip("itables")
 
 pytestmark = pytest.mark.timeout(600)
 
+Kind = TypeVar("Kind", bound=Block)
+PREFIXES = {
+    "": 1.0,
+    **{prefix: 1e3**power for power, prefix in enumerate("kMGTPE", 1)},
+    **{prefix: 1e-3**power for power, prefix in enumerate("mµnpfa", 1)},
+    **{f"{prefix}i": 1024.0**power for power, prefix in enumerate("KMGTP", 1)},
+}
+FOUR_DIGITS = 5.001e-4
+"""Largest relative error of a number that is rounded to four digits."""
+
 LOOK = """
 const {tables} = window.pimsimReport;
 const api = (name) => tables.find((each) => each.name === name).api;
@@ -33,7 +44,7 @@ const shown = (name) => [...document.querySelectorAll(`#${CSS.escape(name)} tbod
   (row) => [...row.cells].map((cell) => cell.textContent));
 const plots = [...document.querySelectorAll(".plot")].map((plot) => ({
   name: plot.id, drawn: plot.querySelectorAll("svg path").length, outside: plot.scrollWidth - plot.clientWidth,
-  data: plot.data.map(({name, x, y, z}) => ({name, x, y, z})),
+  data: plot.data.map(({name, x, y, z}) => ({name, x, y, z})), all: JSON.parse(JSON.stringify(plot.data)),
 }));
 const heading = (name, index) => document.querySelectorAll(`#${CSS.escape(name)} thead th`)[index];
 const click = (name, index) => (heading(name, index).querySelector("[role=button]") ?? heading(name, index))
@@ -43,8 +54,16 @@ const filter = (name, index, text) => {
   input.value = text;
   input.dispatchEvent(new Event("input", {bubbles: true}));
 };
+for (const each of document.querySelectorAll("details:not([data-values])")) each.open = true;
+await new Promise((done) => setTimeout(done, 200));
 const found = {plots, rows: {}, sorted: {}, filtered: {}, shown: {}};
 for (const {name, api: each} of tables) if (name) found.rows[name] = each.rows({order: "index"}).data().toArray();
+const texts = (parent, selector) => [...parent.querySelectorAll(selector)].map((each) => each.textContent);
+found.facts = [...document.querySelectorAll("table.facts")].map(
+  (table) => [...table.tBodies[0].rows].map((row) => texts(row, "th, td")));
+found.lines = [...document.querySelectorAll("ul.lines")].map((list) => texts(list, "li"));
+found.cells = {};
+for (const {name, api: each} of tables) if (name) found.cells[name] = shown(name);
 found.shown.time = shown("r1-time-by-kind");
 click("r1-time-by-kind", 1);
 await new Promise((done) => setTimeout(done, 50));
@@ -81,19 +100,23 @@ def run(pim: RunResult, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
 
 
 @pytest.fixture(scope="module")
-def seen(
+def page(
     run: RunResult,
     tpu: RunResult,
     compared: ComparisonResult,
     served: ServingResult,
     swept: SweepResults,
     study: AccuracyStudy,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Any:
-    """What the browser shows of one page with results of all kinds; its numbers are those of JavaScript."""
+) -> Page:
+    """One page with results of all kinds."""
     chromium()
-    page = page_html(page_of(labelled([run, tpu, compared, served, swept, study])))
-    return in_browser(page, LOOK, tmp_path_factory.mktemp("browser"))
+    return page_of(labelled([run, tpu, compared, served, swept, study]))
+
+
+@pytest.fixture(scope="module")
+def seen(page: Page, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """What the browser shows of the page; its numbers are those of JavaScript."""
+    return in_browser(page_html(page), LOOK, tmp_path_factory.mktemp("browser"))
 
 
 def plots(seen: Any) -> dict[str, Any]:
@@ -106,6 +129,63 @@ def test_every_chart_is_drawn_within_the_page(seen: Any) -> None:
     assert {"r3-bars-latency-s", "r4-request-times", "r5-explorer", "r5-parallel", "r6-snr", "r6-varied-0"} <= names
     assert [each["name"] for each in seen["plots"] if each["drawn"] < 10] == []
     assert [each["name"] for each in seen["plots"] if each["outside"] > 1] == []
+
+
+def blocks(page: Page, kind: type[Kind]) -> list[Kind]:
+    return [block for section in page.sections for block in section.blocks if isinstance(block, kind)]
+
+
+def test_every_cell_of_every_table_is_that_of_the_page(page: Page, seen: Any) -> None:
+    tables = {table.name: table for table in blocks(page, Table)}
+    assert set(tables) == set(seen["rows"])
+    for name, table in tables.items():
+        assert seen["rows"][name] == [[of_json(cell) for cell in row] for row in table.rows], name
+
+
+def test_every_number_of_every_chart_is_that_of_the_page(page: Page, seen: Any) -> None:
+    found = plots(seen)
+    for chart in blocks(page, Chart):
+        given, drawn = of_json(chart.data), found[chart.name]["all"]
+        assert len(given) == len(drawn), chart.name
+        for index, (mine, theirs) in enumerate(zip(given, drawn, strict=True)):
+            differing = [key for key, value in mine.items() if numbers(value) and theirs.get(key) != value]
+            assert differing == [], (chart.name, index)
+
+
+def test_every_fact_and_sentence_is_shown_in_full(page: Page, seen: Any) -> None:
+    expected = [[[cell.strip() for cell in row] for row in facts.rows] for facts in blocks(page, Facts)]
+    assert seen["facts"] == expected
+    assert seen["lines"] == [list(lines.texts) for lines in blocks(page, Lines)]
+
+
+def test_every_shown_number_is_that_of_its_cell(page: Page, seen: Any) -> None:
+    compared = 0
+    for table in blocks(page, Table):
+        shown = seen["cells"][table.name]
+        for row, cells in zip(table.rows, shown, strict=False):  # the first rows only: a table has pages
+            for column, value, text in zip(table.columns, row, cells, strict=True):
+                if isinstance(value, float) and math.isfinite(value):
+                    assert near_text(value, text, column.unit), (table.name, column.title, value, text)
+                    compared += 1
+    assert compared > 500
+
+
+def of_json(value: Any) -> Any:
+    return json.loads(script_json(value))
+
+
+def numbers(value: Any) -> bool:
+    """Whether a value has a number in it."""
+    if isinstance(value, dict):
+        return any(map(numbers, value.values()))
+    return any(map(numbers, value)) if isinstance(value, list) else isinstance(value, (int, float))
+
+
+def near_text(value: float, text: str, unit: str) -> bool:
+    """Whether a shown number is a value with four digits, with a prefix before its unit."""
+    number, _, shown_unit = text.partition(" ")
+    scale = PREFIXES[shown_unit.removesuffix(unit.replace("^2", "²"))] ** (2 if unit == "m^2" else 1)
+    return math.isclose(float(number.replace(",", "")) * scale, value, rel_tol=FOUR_DIGITS)
 
 
 def test_a_click_sorts_and_a_filter_selects(run: RunResult, seen: Any) -> None:
