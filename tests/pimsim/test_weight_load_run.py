@@ -172,14 +172,18 @@ def wanted(config: Config, trace: Trace, plan: TilePlan) -> tuple[int, int, int,
         accesses = -(-8 * int(size_bytes) // config.machine.sram.width_bits)
         counts.update({"programming.cell_write": cells, "memory.read_bit": 8 * int(size_bytes)})
         counts.update({"sram.read": accesses, "sram.write": accesses})
-    calibration_ps = 0
+    calibration_ps, vectors = 0, 0
+    if pair.adc.range != "full" or pair.correction.gains != "none":
+        vectors += crossbar.calibration_vectors
+    if pair.upkeep.drift_compensation != "none":
+        vectors += pair.upkeep.test_vectors
     for block, layers in zip(trace.blocks, plan.blocks, strict=True):
         bits_of = {op.name: op.activation_bits for op in block.ops if isinstance(op, Projection)}
-        for layer in layers if pair.adc.range != "full" else ():
+        for layer in layers:
             for name, matrix in layer.matrices.items():
-                # Each replica has the sample of vectors, all replicas at the same time.
+                # Each replica has these vectors, all replicas at the same time.
                 share = TilesShare(matrix.grid, bits_of[name], 1, matrix.weights)
-                times = layer.repeat * crossbar.calibration_vectors
+                times = layer.repeat * vectors
                 calibration_ps += times * tile.latency_ps(share)
                 for action, number in action_counts(tile.work(share)).items():
                     counts[action] += times * matrix.replicas * number
@@ -215,7 +219,8 @@ def test_the_serial_run_is_the_closed_form_and_the_others_only_overlap(case: tup
 
 
 WHERE = ("machine.mesh.rows=2", "machine.mesh.columns=2", "machine.crossbar.banks=1")
-ARRAY = "machine.crossbar.pair.array"
+PAIR = "machine.crossbar.pair"
+ARRAY = f"{PAIR}.array"
 SMALL_ARRAYS = [f"{ARRAY}.{key}" for key in ("rows=32", "columns=32", "rows_at_once=32", "adcs=4")]
 TURNS = (*WHERE, "mapping.provisioning=swap")
 
@@ -227,6 +232,8 @@ TURNS = (*WHERE, "mapping.provisioning=swap")
         (TESTED, CALIBRATED, "mapping.matrix_precision.q=int4", "mapping.replicas.q=3"),
         (TESTED, CALIBRATED, *WHERE, "mapping.provisioning=whole_model", "machine.chips.count=3"),
         (TESTED, CALIBRATED, *TURNS),  # of the layers that take turns, the largest is tested
+        (CALIBRATED, "machine.crossbar.pair.adc.range=full", f"{PAIR}.correction.gains=column"),
+        (CALIBRATED, f"{PAIR}.noise.drift.age_s=10", f"{PAIR}.upkeep.drift_compensation=global"),
         (CALIBRATED, "machine.crossbar.pair.adc.range=full", "mapping.ternary_storage_bits=1.6"),
     ],
 )
