@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Annotated, Any
@@ -67,11 +69,31 @@ def _styled(function: Callable[..., Any], writer: str | None) -> Callable[..., A
             refuse(f"{first} describes plots: give --{writer}, too")
         token = _chosen.set(_parsed(style, plot_width, plot_font))
         try:
-            return function(*args, **values)
+            with _tall_plots_as_notes():
+                return function(*args, **values)
         finally:
             _chosen.reset(token)
 
     return command
+
+
+@contextmanager
+def _tall_plots_as_notes() -> Iterator[None]:
+    """Print warnings of plots that are higher than a page or a slide as notes of the command."""
+    from pimsim.present.plot_style import TallPlotWarning
+
+    usual = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if issubclass(category, TallPlotWarning):
+            typer.echo(f"note: {message}", err=True)
+        else:
+            usual(message, category, *place, **more)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", TallPlotWarning)
+        warnings.showwarning = show  # restored by catch_warnings
+        yield
 
 
 def _parsed(style: str | None, width: str | None, font: str | None) -> PlotStyle:

@@ -30,11 +30,14 @@ class PlotStyle:
         width_in: Width of each figure, inches; None means the width for which each plot is designed (3.5 or 7 inches).
         size_pt: Size of the type, points; titles are a little larger and values beside bars a little smaller.
         font: Family of fonts, as matplotlib names it.
+        highest_in: Height of what the plot is for, a page or a slide, inches; a higher plot causes a `TallPlotWarning`.
+            None means any height.
     """
 
     width_in: float | None = None
     size_pt: float = NATIVE_PT
     font: str = "sans-serif"
+    highest_in: float | None = None
 
     @property
     def scale(self) -> float:
@@ -44,9 +47,16 @@ class PlotStyle:
 
 DEFAULT = PlotStyle()
 STYLES: Mapping[str, PlotStyle] = MappingProxyType(
-    {"paper": PlotStyle(width_in=3.5, size_pt=7.0), "talk": PlotStyle(width_in=10.0, size_pt=16.0)}
+    {
+        "paper": PlotStyle(width_in=3.5, size_pt=7.0, highest_in=9.5),
+        "talk": PlotStyle(width_in=10.0, size_pt=16.0, highest_in=7.5),
+    }
 )
 """Styles by name: `paper` fits one column of a paper, `talk` a slide of 13.3 by 7.5 inches."""
+
+
+class TallPlotWarning(UserWarning):
+    """A plot is higher than the page or the slide of its style."""
 
 
 def plot_style(

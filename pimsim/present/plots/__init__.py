@@ -22,7 +22,7 @@ import_optional("matplotlib", "plots", "plots")  # says what is missing before t
 
 from matplotlib.figure import Figure
 
-from pimsim.present.plot_style import PlotStyle, plot_style
+from pimsim.present.plot_style import PlotStyle, TallPlotWarning, plot_style
 from pimsim.present.plots import (
     plot_accuracy as accuracy,
 )
@@ -270,7 +270,7 @@ def write_plot(path: Path, draw: Callable[[], Figure], style: str | PlotStyle | 
         OutputError: If the file cannot be written.
     """
     suffix = path.suffix.lower().removeprefix(".")
-    data = rendered(draw, (suffix,), style)[suffix]
+    data = rendered(draw, (suffix,), style, path.stem)[suffix]
     with replacing(path) as file:
         file.write(data)
 
@@ -288,13 +288,16 @@ def write_plots(folder: Path, plots: Plots, style: str | PlotStyle | None = None
     """
     make_folder(folder)
     for name, draw in plots.items():
-        for suffix, data in rendered(draw, style=style).items():
+        for suffix, data in rendered(draw, style=style, name=name).items():
             with replacing(folder / f"{name}.{suffix}") as file:
                 file.write(data)
 
 
 def rendered(
-    draw: Callable[[], Figure], suffixes: Iterable[str] = FORMATS, style: str | PlotStyle | None = None
+    draw: Callable[[], Figure],
+    suffixes: Iterable[str] = FORMATS,
+    style: str | PlotStyle | None = None,
+    name: str = "plot",
 ) -> dict[str, bytes]:
     """Draw a plot and return the content of its files.
 
@@ -302,17 +305,34 @@ def rendered(
         draw: Function that draws the figure.
         suffixes: Formats: "png", "svg" or "pdf".
         style: "paper", "talk" or a style of `plot_style`; None means the width for which the plot is designed.
+        name: Name of the plot in warnings.
 
     Returns:
         Content of the file of each format, by suffix.
+
+    Warns:
+        TallPlotWarning: If the figure is higher than the page or the slide of the style.
     """
-    with paper_style(plot_style(style)), warnings.catch_warnings():
+    chosen = plot_style(style)
+    with paper_style(chosen), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph .* missing from")  # a name may have characters that the font lacks
         figure = draw()
+        _warn_if_tall(figure, chosen, name)
         figure.set_dpi(PNG_DPI)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # the layout is slow, and the formats share it
         return {suffix: _saved(figure, suffix) for suffix in suffixes}
+
+
+def _warn_if_tall(figure: Figure, style: PlotStyle, name: str) -> None:
+    height_in = float(figure.get_size_inches()[1])
+    if style.highest_in is not None and height_in > style.highest_in:
+        warnings.warn(
+            f"{name} is {height_in:.1f} inches high, more than the {style.highest_in:g} of its page or slide: plot "
+            f"fewer rows or models, or with smaller type than {style.size_pt:g} pt",
+            TallPlotWarning,
+            stacklevel=4,
+        )
 
 
 def _saved(figure: Figure, suffix: str) -> bytes:

@@ -12,11 +12,12 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator
 
 from pimsim.base.errors import AnalysisError
 from pimsim.present.labels import name_label, shown_model
 from pimsim.present.plots.active_style import pt, pt2
-from pimsim.present.plots.figure_layout import add_legend, headed, narrow, new_axes, new_figure, write_value
+from pimsim.present.plots.figure_layout import add_legend, headed, narrow, new_axes, new_figure, room_for, write_value
 from pimsim.present.plots.style import (
     BLACK,
     BLUE,
@@ -52,6 +53,10 @@ LABELS = {
 }
 MAX_PANELS = 8
 """Models that the plot over the context shows; more would not fit a page."""
+TWO_PANELS_IN = 4.5
+"""Width at 8 pt type from which the panels of two figures fit side by side."""
+FEW_DECADES = 100.0
+"""Ratio of the ends of a logarithmic axis below which its powers of ten alone would be too few ticks."""
 LOG_FROM = 20.0
 """Ratio of the largest to the smallest bar from which the axis is logarithmic."""
 LEAST_PT2, MOST_PT2 = 18.0, 260.0
@@ -233,7 +238,7 @@ def over_contexts(result: ComparisonResult) -> Figure:
         The figure, as wide as a page.
     """
     names, models = bar_measures(result), result.models[:MAX_PANELS]
-    beside = 1 if narrow() else len(names)  # panels of a model side by side, or one below the other
+    beside = 1 if room_for(PAGE_IN) < TWO_PANELS_IN else len(names)  # panels of a model side by side, or in a column
     lines = len(models) * len(names) // beside
     figure = new_figure(PAGE_IN, 0.7 + 1.6 * lines + 0.16 * -(-len(result.names) // 4))
     panels = figure.subplots(lines, beside, squeeze=False, sharex=True)
@@ -275,6 +280,9 @@ def _lines(axes: Axes, result: ComparisonResult, model: str, name: str) -> None:
     axes.set_yscale("log")
     axes.set_xticks(sorted(result.contexts), [context_label(each) for each in sorted(result.contexts)])
     axes.minorticks_off()
+    low, high = axes.get_ylim()
+    if high < FEW_DECADES * low:
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
     light_grid(axes, "y")
 
@@ -368,7 +376,7 @@ def _look(index: int, design: str) -> Look:
 
 
 def _line(index: int) -> Any:
-    return LINES[index // len(COLOURS) % len(LINES)]
+    return LINES[index % len(LINES)]  # a line that covers another of equal values shows it in its gaps
 
 
 def _hollow() -> dict[str, Any]:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from pimsim.base.units import ps_to_s
 from pimsim.generation import GenerationResult
 from pimsim.present.plots.active_style import pt
-from pimsim.present.plots.figure_layout import headed, new_axes, new_figure
+from pimsim.present.plots.figure_layout import add_legend, headed, new_axes, new_figure
 from pimsim.present.plots.style import BLUE, COLUMN_IN, GREY, axis_unit, light_grid, names, quantity
 
 MAX_MARKED = 64
@@ -37,7 +37,7 @@ def steps(result: GenerationResult) -> Figure:
         decode += f" ± {quantity(ps_to_s(result.latency_error_ps), '_s')}"
     tokens = "1 token" if result.tokens == 1 else f"{result.tokens:,} tokens"
     headed(figure, f"{names(result.prefill)}\n{tokens}, {decode}")
-    upper.legend(loc="upper left")
+    add_legend(figure, *upper.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
@@ -55,7 +55,7 @@ def one_quantity(result: GenerationResult, what: str) -> Figure:
     values = [ps_to_s(step.latency_ps) if what == "latency" else step.energy_j for step in result.steps]
     _panel(axes, result, values, "s" if what == "latency" else "J", what)
     axes.set_xlabel("context length (tokens)")
-    axes.legend(loc="upper left")
+    add_legend(figure, *axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     headed(figure, names(result.prefill))
     return figure
 

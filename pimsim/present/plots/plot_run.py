@@ -161,7 +161,7 @@ def _nested(groups: Mapping[str, Mapping[str, float]], symbol: str, key: str, ti
     totals = {name: sum(items.values()) for name, items in groups.items()}
     total = sum(totals.values())
     rows: list[tuple[str, str, float]] = []
-    for name in sorted(totals, key=lambda name: (-totals[name], name)):
+    for name in sorted(totals, key=lambda name: -totals[name]):
         items = [(item, value) for item, value in groups[name].items() if value >= SMALLEST_SHARE * total]
         rows.append((name, "", totals[name]))
         if len(groups[name]) > 1:

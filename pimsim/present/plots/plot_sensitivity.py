@@ -65,12 +65,13 @@ def tornado(table: pd.DataFrame, metric: str, title: str, keys: Mapping[str, str
         text_pt = 4.4 * longest + 4
         labels_pt = 4.4 * max(len(line) for label in labels for line in label.splitlines()) + 20
         margin = text_pt / max(72 * room_for(PAGE_IN) - labels_pt - 2 * text_pt, text_pt) * span
+    lowest = float(levels.positions.min())  # below it is room for texts
     axes.set_xlim(levels.positions.min() - margin, levels.positions.max() + margin)
-    axes.xaxis.set_major_formatter(lambda value, _: plain(value))
+    axes.xaxis.set_major_formatter(lambda value, _: plain(value) if value >= 0 or lowest < 0 else "")
     axes.set_xlabel(levels.label)
-    lowest = Patch(label="axis at its lowest value", edgecolor="black", **_LOWEST)
-    highest = Patch(label="axis at its highest value", edgecolor="black", **_HIGHEST)
-    add_legend(figure, handles=[lowest, highest], loc="outside lower right", ncols=2)
+    at_lowest = Patch(label="axis at its lowest value", edgecolor="black", **_LOWEST)
+    at_highest = Patch(label="axis at its highest value", edgecolor="black", **_HIGHEST)
+    add_legend(figure, handles=[at_lowest, at_highest], loc="outside lower right", ncols=2)
     base_text = names.text(float(rows["at_base"].iloc[0]), metric)
     headed(figure, f"{title}: one axis at a time from a base point with {names.short(metric)} of {base_text}")
     return figure

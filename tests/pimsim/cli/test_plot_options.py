@@ -53,3 +53,12 @@ def test_what_cannot_be_drawn_is_refused_before_any_work(options: list[str], mes
     refused = pimsim("kv", "gpt2-small", *options)
     assert_refused(refused, 2)
     assert message in refused.err
+
+
+def test_a_plot_that_is_higher_than_a_slide_causes_a_note(tmp_path: Path) -> None:
+    models = ",".join(("gpt2-small", "gpt2-medium", "opt-1.3b", "opt-6.7b"))
+    command = ("compare", "pim-llm", "tpu-llm", "--models", models, "--contexts", "64,128", "--plots", str(tmp_path))
+    tall = pimsim(*command, "--style", "talk")
+    [note] = [line for line in tall.err.splitlines() if line.startswith("note: comparison-contexts ")]
+    assert "inches high, more than the 7.5 of its page or slide: plot fewer rows or models" in note
+    assert "inches high" not in pimsim(*command).err

@@ -14,12 +14,12 @@ def test_styles_by_name_and_their_changes() -> None:
     assert plot_style("paper") is STYLES["paper"]
     assert plot_style("paper").width_in == 3.5
     assert plot_style("talk").scale == 2.0
-    assert plot_style("paper", width="page") == PlotStyle(7.0, 7.0)
+    assert plot_style("paper", width="page") == PlotStyle(7.0, 7.0, highest_in=9.5)
     assert plot_style(width=5) == plot_style(width="5") == PlotStyle(5.0)
-    assert plot_style("talk", font="serif") == PlotStyle(10.0, 16.0, "serif")
+    assert plot_style("talk", font="serif") == PlotStyle(10.0, 16.0, "serif", 7.5)
     assert plot_style(font="9") == PlotStyle(None, 9.0)
-    assert plot_style("paper", font="DejaVu Serif 8.5") == PlotStyle(3.5, 8.5, "DejaVu Serif")
-    assert plot_style(plot_style("talk"), width=12) == PlotStyle(12.0, 16.0)
+    assert plot_style("paper", font="DejaVu Serif 8.5") == PlotStyle(3.5, 8.5, "DejaVu Serif", 9.5)
+    assert plot_style(plot_style("talk"), width=12) == PlotStyle(12.0, 16.0, highest_in=7.5)
 
 
 @pytest.mark.parametrize(
