@@ -1,4 +1,4 @@
-"""Notes on circuits of arrays: narrowed conversions, whose figures follow a series, and bit lines without a swing."""
+"""Notes on circuits of arrays: narrowed conversions by a series, bit lines without a swing, uncounted gains."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ def circuit_notes(config: Config, bits: Iterable[int]) -> tuple[str, ...]:
         bits: Bits of the activations that arrays multiply; none if they multiply nothing.
 
     Returns:
-        A sentence for each resolution of narrowed conversions, and one if bit lines have no swing.
+        A sentence for each resolution of narrowed conversions, one if bit lines have no swing, and one if digital gains
+        are measured with vectors that are not counted.
 
     Reference:
         docs/circuits.md, eq. (3) and section "Integration of planes".
@@ -66,10 +67,17 @@ def circuit_notes(config: Config, bits: Iterable[int]) -> tuple[str, ...]:
     pair = crossbar.pair
     still = pair.sensing.mode == "voltage" and pair.lines is not None and not pair.lines.bit_swing_v
     # Most machines have neither, and the bits of their ops need not be looked up.
-    used = set(bits) if still or pair.sensing.integration is not None else set[int]()
+    gains = pair.correction.gains != "none" and not crossbar.calibration_vectors
+    used = set(bits) if still or gains or pair.sensing.integration is not None else set[int]()
     key = f"{PAIR}.sensing.integration.narrow_later_phases"
     notes = [f"ADC conversions of {each.bits} bits ({key}): {each.text}" for each in narrowed(config, used)]
     if still and used:
         swing = f"{PAIR}.lines.bit_swing_v=0 counts no charge of the bit lines"
         notes.append(f"{swing}, which {PAIR}.sensing.mode=voltage lets move; state their mean swing to count it")
+    if gains and used:
+        notes.append(
+            f"the measurement of the gains ({PAIR}.correction.gains={pair.correction.gains}) takes no time and no "
+            "energy; state its sample vectors (machine.crossbar.calibration_vectors=0) to count it after the weights "
+            "are loaded"
+        )
     return tuple(notes)

@@ -90,3 +90,18 @@ def test_the_shipped_macro_of_voltage_mode_has_the_note() -> None:
     notes = simulate(load_config("macro-neurram")).notes
     assert [note for note in notes if "bit_swing_v=0" in note]
     assert not [note for note in notes if note.startswith("ADC conversions of ")]
+
+
+@pytest.mark.parametrize(
+    ("vectors", "gains", "noted"), [(0, "column", True), (32, "column", False), (0, "none", False)]
+)
+def test_gains_that_are_measured_for_nothing_are_noted(vectors: int, gains: str, noted: bool) -> None:
+    config = load_config(
+        "pim-llm",
+        {
+            "workload.model": "gpt2-small",
+            "machine.crossbar.calibration_vectors": vectors,
+            "machine.crossbar.pair.correction.gains": gains,
+        },
+    )
+    assert any("measurement of the gains" in each for each in simulate(config).notes) == noted
