@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pimsim.config.loading import load_config
@@ -127,6 +127,9 @@ def test_all_tiles_work_at_once(case: tuple[CrossbarTile, TilesShare]) -> None:
 @given(case=cases(), bits=st.integers(1, 8))
 def test_more_input_bits_are_never_faster(case: tuple[CrossbarTile, TilesShare], bits: int) -> None:
     tile, share = case
+    integration = tile.config.pair.sensing.integration
+    # A wider input can put one more plane into the first phase, which narrows the conversions of the later ones.
+    assume(integration is None or not integration.narrow_later_phases)
     wider = TilesShare(share.grid, share.input_bits + bits, share.vectors, replicas=share.replicas)
     assert tile.latency_ps(wider) >= tile.latency_ps(share)
 
