@@ -20,6 +20,7 @@ KEYS = {key.removesuffix("_s") for key in DramConfig.model_fields}
 
 
 STANDARDS = ("common", "lpddr4", "lpddr5", "hbm2", "hbm3", "lpddr6")
+ACTIVATES_IN_FAW = 4
 
 
 @st.composite
@@ -33,7 +34,7 @@ def drams(draw: st.DrawFn) -> MemoryConfig:
     burst_s = delay(1, 4)
     short_s = burst_s + draw(st.integers(0, 2)) * 1e-9
     long_s = short_s if groups == 1 else draw(st.sampled_from([short_s, groups * short_s]))
-    rrd_s, wtr_s, tras_s = delay(1, 12), delay(1, 12), delay(1, 60)
+    rrd_s, wtr_s, tras_s, faw_s = delay(1, 12), delay(1, 12), delay(1, 60), delay(1, 80)
     trcd_s, trp_s, twr_s, trfc_s, reading_s = delay(1, 25), delay(1, 25), delay(1, 40), delay(1, 300), delay(1, 30)
     standard = find_standard(draw(st.sampled_from(STANDARDS)))
     bank_refresh = standard.refresh(of_banks=True)
@@ -45,7 +46,7 @@ def drams(draw: st.DrawFn) -> MemoryConfig:
     if in_banks:
         # At most half of the time of a bank, and of the channel.
         blocked_s = trp_s + further["trfc_bank"] + trcd_s
-        spread_s = max(rrd_s, *further.values())
+        spread_s = max(rrd_s, faw_s / ACTIVATES_IN_FAW, *further.values())
         further["trefi_bank"] = max(2 * blocked_s / turns, 2 * spread_s) + delay(1, 60)
     dram = DramConfig(
         standard=standard.name,
@@ -65,7 +66,7 @@ def drams(draw: st.DrawFn) -> MemoryConfig:
         trc_s=tras_s + delay(0, 30),
         trrd_short_s=rrd_s,
         trrd_long_s=rrd_s + delay(0, 8),
-        tfaw_s=delay(1, 80),
+        tfaw_s=faw_s,
         read_latency_s=reading_s,
         write_latency_s=delay(1, 30),
         trtp_s=delay(1, 15),

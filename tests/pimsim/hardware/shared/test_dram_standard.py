@@ -144,6 +144,16 @@ def test_a_part_that_does_not_fit_is_refused(settings: list[str], said: str) -> 
     assert said in str(refused.value)
 
 
+def test_refreshes_that_a_window_of_activates_delays_more_and_more_are_refused() -> None:
+    """LPDDR4 allows four activates or refreshes of banks in a tFAW of 1 us: one in 250 ns; one in 488 ns is due."""
+    key = "machine.memory.dram"
+    allowed = load_config("memory-lpddr4x-timing", [f"{key}.refresh=per_bank", f"{key}.tfaw_s=960 ns"])
+    build_machine(allowed.machine)
+    config = load_config("memory-lpddr4x-timing", [f"{key}.refresh=per_bank", f"{key}.tfaw_s=1 us"])
+    with pytest.raises(ConfigError, match=r"use more than half of the time; .* and others for up to 250 ns"):
+        build_machine(config.machine)
+
+
 def test_an_unknown_name_is_refused_with_what_is_registered_and_how_to_register() -> None:
     with pytest.raises(ConfigError) as refused:
         load_config("memory-lpddr5-timing", ["machine.memory.dram.standard=lpddr7"])
