@@ -1,8 +1,9 @@
 """Types of bounded numbers, and the base class of all sections."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticKnownError
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -24,6 +25,16 @@ CellClass = Literal["hp", "lop", "lstp"]
 
 Delay = Annotated[float, Field(gt=0, le=1e-3, allow_inf_nan=False)]
 """Time in seconds between two commands, or from a command to its data."""
+
+
+def _not_boolean(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise PydanticKnownError("int_type")
+    return value
+
+
+NOT_BOOLEAN = BeforeValidator(_not_boolean)
+"""For literal integers, which pydantic compares by equality: true would be 1."""
 
 
 class Section(BaseModel):

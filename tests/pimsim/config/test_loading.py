@@ -367,3 +367,9 @@ def test_a_config_has_a_short_repr() -> None:
     assert len(repr(config)) < 400
     assert "pim-llm" in repr(load_config("pim-llm"))
     assert "context_length=128" in repr(load_config("pim-llm"))
+
+
+@pytest.mark.parametrize("value", ["true", "false", "3"])
+def test_a_boolean_is_no_literal_integer(value: str) -> None:
+    with pytest.raises(ConfigError, match="operations_per_mac"):
+        load_config("pim-llm", [f"operations_per_mac={value}"])
