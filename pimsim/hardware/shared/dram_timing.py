@@ -173,21 +173,17 @@ class Timing:
             ("activate", "read"),
         )
         busy_ps = sum(max(0, self.delay(before, after, "bank")) for before, after in steps)
-        spread_ps = max(
-            self.delay("refresh", "refresh", "channel"), self.delay("refresh", "activate", "channel"), self._window_ps()
-        )
+        delays_ps = self.delay("refresh", "refresh", "channel"), self.delay("refresh", "activate", "channel")
+        refresh = self.names["refresh"]
+        many = (each for each in self.rules if each.window > 1 and refresh in each.before and refresh in each.after)
+        # A window of several commands, such as tFAW, leaves them a mean distance.
+        spread_ps = max(0, *delays_ps, *(-(-each.delay_ps // each.window) for each in many))
         if self.refi * len(self.refreshed) < 2 * busy_ps or self.refi < 2 * spread_ps:
             message = (
                 f"refreshes of banks every {self.refi / 1000:g} ns would use more than half of the time; a refreshed "
                 f"bank is blocked for {busy_ps / 1000:g} ns, and others for up to {spread_ps / 1000:g} ns"
             )
             raise ConfigError([Problem(f"{PATH}.refresh", "", message)])
-
-    def _window_ps(self) -> int:
-        """Return the mean distance that windows of several commands, such as tFAW, leave to refreshes; 0 without."""
-        refresh = self.names["refresh"]
-        windows = (each for each in self.rules if each.window > 1 and refresh in each.before and refresh in each.after)
-        return max((-(-each.delay_ps // each.window) for each in windows), default=0)
 
 
 @lru_cache(maxsize=64)
