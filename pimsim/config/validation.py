@@ -134,6 +134,7 @@ def _explain(error: ValidationError, tree: object, index: SchemaIndex, unit_prob
     details = [
         (detail, *_locate(tree, detail["loc"], missing=detail["type"] == "missing"))
         for detail in error.errors(include_url=False, include_input=False)
+        if detail["type"] != "default_factory_not_called"  # follows from another error
     ]
     problems = {path: unknown_key(path, index) for detail, path, _ in details if detail["type"] == "extra_forbidden"}
     # A wrong value of an unknown key is not reported: the key alone is the problem.

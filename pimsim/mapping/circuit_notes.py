@@ -66,7 +66,7 @@ def circuit_notes(config: Config, bits: Iterable[int]) -> tuple[str, ...]:
         return ()
     pair = crossbar.pair
     still = pair.sensing.mode == "voltage" and pair.lines is not None and not pair.lines.bit_swing_v
-    # Most machines have neither, and the bits of their ops need not be looked up.
+    # Most machines have none of these, and the bits of their ops need not be looked up.
     gains = pair.correction.gains != "none" and not crossbar.calibration_vectors
     used = set(bits) if still or gains or pair.sensing.integration is not None else set[int]()
     key = f"{PAIR}.sensing.integration.narrow_later_phases"

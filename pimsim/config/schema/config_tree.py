@@ -23,7 +23,7 @@ from pimsim.config.schema.kv_tier_section import KvTierConfig
 from pimsim.config.schema.memory_section import MemoryConfig
 from pimsim.config.schema.prediction_section import PredictionConfig
 from pimsim.config.schema.processor_section import PROCESSORS, config_problems, machine_problems
-from pimsim.config.schema.quantities import NOT_BOOLEAN, Node, Section
+from pimsim.config.schema.quantities import ONLY_INTEGERS, Node, Section
 from pimsim.config.schema.rom_section import RomConfig
 from pimsim.config.schema.roofline_section import RooflineConfig
 from pimsim.config.schema.serving_section import ServingConfig
@@ -214,7 +214,7 @@ class MachineConfig(Section):
 class Config(Section):
     """A run: the workload, the machine, the schedule, and how energy and operations are counted."""
 
-    schema_version: Annotated[Literal[2], NOT_BOOLEAN]
+    schema_version: Annotated[Literal[2], ONLY_INTEGERS]
     name: str = Field(min_length=1, max_length=100)
     description: str = Field(max_length=2000)
     workload: WorkloadConfig
@@ -229,7 +229,7 @@ class Config(Section):
         description="the leakage energy that is charged. ungated: of every component, for the whole run; idle_gated: "
         "of every component while it is busy, because it is gated while it is idle; not_charged: none"
     )
-    operations_per_mac: Annotated[Literal[1, 2], NOT_BOOLEAN] = Field(
+    operations_per_mac: Annotated[Literal[1, 2], ONLY_INTEGERS] = Field(
         description="convention for GOPS: a MAC counts as one or two operations"
     )
     accuracy: AccuracyConfig

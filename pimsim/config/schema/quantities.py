@@ -27,14 +27,14 @@ Delay = Annotated[float, Field(gt=0, le=1e-3, allow_inf_nan=False)]
 """Time in seconds between two commands, or from a command to its data."""
 
 
-def _not_boolean(value: Any) -> Any:
-    if isinstance(value, bool):
+def _not_equal_to_an_integer(value: Any) -> Any:
+    if isinstance(value, bool | float):
         raise PydanticKnownError("int_type")
     return value
 
 
-NOT_BOOLEAN = BeforeValidator(_not_boolean)
-"""For literal integers, which pydantic compares by equality: true would be 1."""
+ONLY_INTEGERS = BeforeValidator(_not_equal_to_an_integer)
+"""For literal integers: pydantic takes what equals one of them, so that true would be 1, and 2.0 would be 2."""
 
 
 class Section(BaseModel):

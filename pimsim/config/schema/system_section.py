@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pimsim.config.schema.quantities import NOT_BOOLEAN, Energy, NonNegative, Section
+from pimsim.config.schema.quantities import ONLY_INTEGERS, Energy, NonNegative, Section
 
 SYSTEM_VERSION = 1
 MAX_CHIPS = 1024
@@ -77,7 +77,7 @@ class ClusterSection(Section):
 class SystemSection(Section):
     """A system file. The configs of its machines are validated when they are loaded."""
 
-    system_version: Annotated[Literal[1], NOT_BOOLEAN] = Field(default=1, description="version of the format")
+    system_version: Annotated[Literal[1], ONLY_INTEGERS] = Field(default=1, description="version of the format")
     name: str = Field(default="system", min_length=1, max_length=100, description="name in reports")
     description: str = Field(default="", max_length=10_000, description="what the system is")
     split: Split = Field(

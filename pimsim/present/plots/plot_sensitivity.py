@@ -66,7 +66,7 @@ def tornado(table: pd.DataFrame, metric: str, title: str, keys: Mapping[str, str
         labels_pt = 4.4 * max(len(line) for label in labels for line in label.splitlines()) + 20
         margin = text_pt / max(72 * room_for(PAGE_IN) - labels_pt - 2 * text_pt, text_pt) * span
     lowest = float(levels.positions.min())  # below it is room for texts
-    axes.set_xlim(levels.positions.min() - margin, levels.positions.max() + margin)
+    axes.set_xlim(lowest - margin, levels.positions.max() + margin)
     axes.xaxis.set_major_formatter(lambda value, _: plain(value) if value >= 0 or lowest < 0 else "")
     axes.set_xlabel(levels.label)
     at_lowest = Patch(label="axis at its lowest value", edgecolor="black", **_LOWEST)

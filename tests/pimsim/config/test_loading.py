@@ -369,7 +369,7 @@ def test_a_config_has_a_short_repr() -> None:
     assert "context_length=128" in repr(load_config("pim-llm"))
 
 
-@pytest.mark.parametrize("value", ["true", "false", "3"])
-def test_a_boolean_is_no_literal_integer(value: str) -> None:
+@pytest.mark.parametrize("value", ["true", "false", "1.0", "2.0", "3"])
+def test_what_equals_a_literal_integer_is_refused(value: str) -> None:
     with pytest.raises(ConfigError, match="operations_per_mac"):
         load_config("pim-llm", [f"operations_per_mac={value}"])

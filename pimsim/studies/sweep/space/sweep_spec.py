@@ -15,7 +15,7 @@ from pimsim.base.metric_names import is_workload_name, metric_at
 from pimsim.base.shipped_files import find_sweep, read_limited
 from pimsim.config.layers import MAX_FILE_BYTES, Layer, mapping_layer
 from pimsim.config.schema import Section
-from pimsim.config.schema.quantities import NOT_BOOLEAN
+from pimsim.config.schema.quantities import ONLY_INTEGERS
 from pimsim.config.validation import validate
 from pimsim.config.yaml_tree import Path as TreePath
 from pimsim.config.yaml_tree import parse_yaml
@@ -213,7 +213,7 @@ class SweepSpec(Section):
     limits_metrics: ClassVar[bool] = False
     """Whether constraints may read metrics, which are known only after a point has run."""
 
-    sweep_version: Annotated[Literal[1], NOT_BOOLEAN] = 1
+    sweep_version: Annotated[Literal[1], ONLY_INTEGERS] = 1
     name: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_file_name)]
     description: str = Field(default="", max_length=2000)
     base: Name | dict[str, Any]

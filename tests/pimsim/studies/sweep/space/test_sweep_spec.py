@@ -49,6 +49,20 @@ def test_set_changes_the_base() -> None:
 
 # --- what is refused ------------------------------------------------------------------------------------------------
 
+
+def test_a_missing_name_is_the_only_problem() -> None:
+    """Default metrics follow from the rest of a valid file; pydantic reports that it did not compute them."""
+    with pytest.raises(ConfigError) as refused:
+        load_sweep({"base": "pim-llm", "axes": {ROWS: [8]}})
+    assert [problem.message for problem in refused.value.problems] == ["this key is missing"]
+
+
+@pytest.mark.parametrize("version", [True, 1.0, 2])
+def test_the_version_is_an_integer_that_is_known(version: object) -> None:
+    with pytest.raises(ConfigError, match="sweep_version"):
+        load_sweep({"sweep_version": version, "name": "x", "base": "pim-llm", "axes": {ROWS: [8]}})
+
+
 BAD_AXES = [
     ({"machine.systolic.rowz": [1]}, "axes.machine.systolic.rowz: machine.systolic.rowz is not a key", "mean rows"),
     ({"rows": [1]}, "rows is not a key of a config", "machine.systolic.rows"),
