@@ -9,13 +9,15 @@ from pimsim.base.units import dimension_of_key, format_quantity
 from pimsim.config.schema import Config
 
 PAIR = "machine.crossbar.pair"
+_AVERAGED = "under upkeep, not part of a token"
 
 
-def ageing_notes(config: Config) -> Iterator[str]:
+def ageing_notes(config: Config, *, served: bool = False) -> Iterator[str]:
     """Say how old the cells are when arrays are read, and what measures them again.
 
     Args:
         config: Config with crossbars or without.
+        served: Whether requests wait for upkeep; if not, its cost is averaged over time.
 
     Yields:
         A sentence for each correction, with its cost; none if cells do not age and nothing is rewritten.
@@ -28,18 +30,18 @@ def ageing_notes(config: Config) -> Iterator[str]:
         return
     pair = crossbar.operating_pair(config.machine.temperature_k)
     if crossbar.rewrite_interval_s is not None:
+        counted = "is that of pauses" if served else "is averaged over time under upkeep, not part of a token"
         yield (
             f"weights are rewritten every {_time(crossbar.rewrite_interval_s)} (machine.crossbar.rewrite_interval_s); "
-            "products are those at the end of this interval, and its cost is averaged over time under upkeep, not part "
-            "of a token"
+            f"products are those at the end of this interval, and its cost {counted}"
         )
-    yield from _checks(pair, crossbar.calibration_vectors)
+    yield from _checks(pair, crossbar.calibration_vectors, "those of pauses" if served else _AVERAGED)
 
 
-def _checks(pair: CrossbarParams, calibration_vectors: int) -> Iterator[str]:
+def _checks(pair: CrossbarParams, calibration_vectors: int, counted: str) -> Iterator[str]:
     upkeep, aged = pair.upkeep, pair.noise.drift.age_s > pair.noise.drift.start_s and pair.noise.drift.changes
     when = "" if upkeep.interval_s is None else f"every {_time(upkeep.interval_s)}"
-    costs = "under upkeep, not part of a token" if when else f"not counted ({PAIR}.upkeep.interval_s=null)"
+    costs = counted if when else f"not counted ({PAIR}.upkeep.interval_s=null)"
     if pair.adc.range != "full" and upkeep.adc_ranges == "at_age" and aged:
         if not calibration_vectors:
             costs = "not counted (machine.crossbar.calibration_vectors=0)"
@@ -48,7 +50,7 @@ def _checks(pair: CrossbarParams, calibration_vectors: int) -> Iterator[str]:
             f"time and energy of it are {costs}"
         )
     if upkeep.drift_compensation != "none":
-        costs = "under upkeep, not part of a token" if when else f"not counted ({PAIR}.upkeep.interval_s=null)"
+        costs = counted if when else f"not counted ({PAIR}.upkeep.interval_s=null)"
         yield (
             f"{upkeep.test_vectors} test vectors measure the drift {when or 'right before the read'} "
             f"({PAIR}.upkeep.drift_compensation={upkeep.drift_compensation}); the time and energy of it are {costs}"

@@ -8,7 +8,7 @@ from pimsim.base.summaries import counted
 from pimsim.present.labels import name_label, shown_model
 from pimsim.present.plots.figure_layout import headed, new_figure
 from pimsim.present.plots.plot_serving import draw_times
-from pimsim.present.plots.style import BLUE, COLUMN_IN, GREY, ORANGE, axis_unit, light_grid
+from pimsim.present.plots.style import BLUE, COLUMN_IN, GREEN, GREY, ORANGE, axis_unit, light_grid
 from pimsim.studies.cluster.cluster_result import ClusterResult
 
 MAX_BARS = 32
@@ -52,9 +52,10 @@ def machines(result: ClusterResult) -> Figure:
     for label, keys, color in (
         ("iterations", ("dynamic_energy_j", "leakage_energy_j"), BLUE),
         ("KV caches sent", ("transfer_energy_j",), ORANGE),
+        ("upkeep", ("upkeep_energy_j",), GREEN),
         ("idle", ("idle_energy_j",), GREY),
     ):
-        widths = [sum(row[key] for key in keys) / size for row in rows]
+        widths = [sum(row.get(key, 0.0) for key in keys) / size for row in rows]
         if any(widths):
             right.barh(names, widths, left=start, color=color, label=label)
         start = [each + width for each, width in zip(start, widths, strict=True)]

@@ -9,7 +9,7 @@ from typing import Any
 
 from pimsim.base.units import ps_to_s
 from pimsim.present.labels import quantity
-from pimsim.present.looks import BLUE, GREY, ORANGE, Look
+from pimsim.present.looks import BLUE, GREEN, GREY, ORANGE, Look
 from pimsim.present.report.chart_parts import layout, series_look, thinned, value_axis
 from pimsim.present.report.page_blocks import Chart, Section, Table
 from pimsim.present.report.printed_blocks import printed_report
@@ -31,7 +31,9 @@ _ENERGIES: Mapping[str, Look] = {
     "leakage": Look("iterations, leakage", ORANGE),
     "idle": Look("idle machine", GREY),
     "transfer": Look("KV caches sent", ORANGE, "...."),
+    "upkeep": Look("upkeep", GREEN),
 }
+_MORE_KEYS = ("transfer", "transfer_energy_j"), ("upkeep", "upkeep_energy_j")
 
 
 def serving_sections(result: ServingResult) -> list[Section]:
@@ -48,6 +50,7 @@ def serving_sections(result: ServingResult) -> list[Section]:
         "dynamic": math.fsum(each.dynamic_energy_j for each in result.iterations),
         "leakage": math.fsum(each.leakage_energy_j for each in result.iterations),
         "idle": result.idle_energy_j,
+        "upkeep": result.upkeep_energy_j,
     }
     energy = stacked_bars("serving-energy", "Energy of the run", "_j", [(result.config.name, shares)], _ENERGIES)
     power = _power(result)
@@ -76,7 +79,7 @@ def cluster_sections(result: ClusterResult) -> list[Section]:
     bars = [
         (
             str(row["machine"]),
-            {name: row.get(key) or 0.0 for name, key in (*keys.items(), ("transfer", "transfer_energy_j"))},
+            {name: row.get(key) or 0.0 for name, key in (*keys.items(), *_MORE_KEYS)},
         )
         for row in machines
     ]

@@ -12,6 +12,7 @@ from rich.text import Text
 from pimsim.base.summaries import counted
 from pimsim.base.units import ps_to_s
 from pimsim.present.text.accounting_lines import print_accounting, print_plugins
+from pimsim.present.text.pause_lines import pause_rows
 from pimsim.present.text.run_report import leakage_text, print_notes, print_warnings
 from pimsim.present.text.serving_report import METHOD_TEXTS, checked_texts, distribution_table
 from pimsim.present.text.tables import console, power_row, quantity, table
@@ -94,6 +95,7 @@ def _headline(result: ClusterResult) -> RichTable:
             f"{quantity(summary['energy_j_per_token'], '_j')} per output token",
         ),
         ("", f"{quantity(result.energy_j, '_j')} in total", f"{quantity(result.idle_energy_j, '_j')} while idle"),
+        *pause_rows(result.upkeep_tasks, [each.pause for each in result.pauses], len(result.machines)),
         power_row(result.power, charged=result.config.leakage_gating != "not_charged"),
         *_service_rows(result),
         ("iterations", f"{iterations:,}", f"{_method_text(result)} ({result.simulations:,} runs)"),

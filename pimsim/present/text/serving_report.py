@@ -15,6 +15,7 @@ from pimsim.base.units import ps_to_s
 from pimsim.present.text.accounting_lines import print_accounting, print_plugins
 from pimsim.present.text.adc_lines import adc_rows
 from pimsim.present.text.memory_lines import traffic_rows
+from pimsim.present.text.pause_lines import pause_rows
 from pimsim.present.text.run_report import leakage_text, print_notes, print_warnings
 from pimsim.present.text.tables import console, power_row, progress_bar, quantity, table
 from pimsim.studies.serving.distribution import BATCHES, PERCENTILES, Distribution
@@ -102,6 +103,7 @@ def _headline(result: ServingResult) -> RichTable:
             f"{quantity(summary['energy_j_per_token'], '_j')} per output token",
         ),
         ("", f"{quantity(result.energy_j, '_j')} in total", f"{quantity(result.idle_energy_j, '_j')} while idle"),
+        *pause_rows(result.upkeep, result.pauses),
         power_row(result.power, charged=result.config.leakage_gating != "not_charged"),
         *_level_rows(result),
         *_speculation_rows(result),

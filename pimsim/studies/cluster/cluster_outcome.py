@@ -13,7 +13,14 @@ from pimsim.importers.request_traces.request_trace import RequestTrace
 from pimsim.results.accounting import Accounting, CostItem
 from pimsim.studies.cluster.cluster_loop import ClusterLoop, PoolLoop, Sent
 from pimsim.studies.cluster.cluster_machine import ClusterMachine
-from pimsim.studies.cluster.cluster_records import MachineRecord, MachineUsage, Route, Transfer
+from pimsim.studies.cluster.cluster_records import (
+    MachinePause,
+    MachineRecord,
+    MachineUsage,
+    RoleUpkeep,
+    Route,
+    Transfer,
+)
 from pimsim.studies.cluster.cluster_result import ClusterResult
 from pimsim.studies.serving.iteration_costs import METHODS, StepCheck
 from pimsim.studies.serving.request_records import (
@@ -28,6 +35,7 @@ from pimsim.studies.serving.served_request import Finished
 from pimsim.studies.serving.serving_accounting import iterations_accounting, machine_notes
 from pimsim.studies.serving.serving_run import costs_method
 from pimsim.studies.serving.serving_setup import ServedMachine, ServingSetup
+from pimsim.studies.serving.upkeep_pauses import Pause
 from pimsim.version import __version__
 from workloads.requests import Request
 
@@ -73,7 +81,8 @@ class ClusterOutcome:
         cancelled = self._cancelled()
         ends_ps = [each.scheduler.iterations.last_end_ps for each in machines if len(each.scheduler.iterations)]
         first_ps = min((*(each.arrival_ps for each in records), *(each.arrival_ps for each in cancelled)))
-        span_ps = max(*ends_ps, *(each.end_ps for each in transfers), 0) - first_ps
+        end_ps = max(*ends_ps, *(each.end_ps for each in transfers), 0)
+        pauses = {each.name: each.served.pauses_until(end_ps) for each in machines}
         costs = [each.costs for each in self._setups.values()]
         usages = [(place, each.served.usage) for place, each in enumerate(machines)]
         methods = [costs_method(each.setup.config, each.scheduler.iterations) for each in machines]
@@ -91,10 +100,14 @@ class ClusterOutcome:
             simulations=sum(each.simulations for each in costs),
             check=check,
             notes=tuple(self._notes()),
-            accounting=self._accounting(transfers, span_ps),
+            accounting=self._accounting(transfers, end_ps - first_ps, pauses),
             plugins=plugin_records(),
             cancelled=cancelled,
             kv_usages=tuple(MachineUsage(place, usage) for place, usage in usages if usage is not None),
+            upkeep=tuple(RoleUpkeep(role, task) for role, each in self._setups.items() for task in each.upkeep),
+            pauses=tuple(
+                MachinePause(place, pause) for place, each in enumerate(machines) for pause in pauses[each.name]
+            ),
         )
 
     def _of(self, role: str) -> list[ServedMachine]:
@@ -180,17 +193,27 @@ class ClusterOutcome:
         own = [f"{role}: {note}" for role, notes in of_role.items() for note in notes if note not in common]
         return [*(self.requests.notes if isinstance(self.requests, RequestTrace) else ()), *common, *own]
 
-    def _accounting(self, transfers: Sequence[Transfer], span_ps: int) -> Accounting:
+    def _accounting(
+        self, transfers: Sequence[Transfer], span_ps: int, pauses: Mapping[str, Sequence[Pause]]
+    ) -> Accounting:
         """Add up what the machines count and leave out, and the transfers.
 
         Args:
             transfers: KV caches on the link.
             span_ps: Time over which each machine exists, ps.
+            pauses: Pauses for upkeep, by the name of the machine.
 
         Returns:
             The sum.
         """
-        terms = {role: iterations_accounting(setup, self._of(role), span_ps) for role, setup in self._setups.items()}
+        of_role = {
+            role: [pause for each in self._loop.machines if each.role == role for pause in pauses[each.name]]
+            for role in self._setups
+        }
+        terms = {
+            role: iterations_accounting(setup, self._of(role), span_ps, of_role[role])
+            for role, setup in self._setups.items()
+        }
         total = Accounting.weighted_sum((each, 1.0) for each in terms.values())
         if len(terms) == 1:
             [total] = terms.values()

@@ -12,6 +12,7 @@ from pimsim.base.stored_columns import Column
 from pimsim.base.units import ps_to_s
 from pimsim.studies.serving.iteration_table import IterationRecord, IterationTable
 from pimsim.studies.serving.kv_usage import KvUsage
+from pimsim.studies.serving.upkeep_pauses import Pause, UpkeepTask
 
 NO_MACHINE = -1
 """In place of the index of a decode machine: the request was finished by its first machine."""
@@ -76,6 +77,30 @@ class MachineUsage(NamedTuple):
 
     machine: int
     usage: KvUsage
+
+
+class RoleUpkeep(NamedTuple):
+    """What each machine of a role does for its cells.
+
+    Attributes:
+        role: The role.
+        task: What is due.
+    """
+
+    role: str
+    task: UpkeepTask
+
+
+class MachinePause(NamedTuple):
+    """A pause of a machine for the upkeep of its cells.
+
+    Attributes:
+        machine: Index of the machine.
+        pause: The pause.
+    """
+
+    machine: int
+    pause: Pause
 
 
 @dataclass(frozen=True)

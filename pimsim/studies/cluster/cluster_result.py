@@ -20,7 +20,15 @@ from pimsim.results.accounting import Accounting, StoredAccounting
 from pimsim.results.array_warnings import array_warnings
 from pimsim.results.memory_traffic import NO_TRAFFIC, MemoryTraffic
 from pimsim.results.power import Power
-from pimsim.studies.cluster.cluster_records import NO_MACHINE, MachineRecord, MachineUsage, Route, Transfer
+from pimsim.studies.cluster.cluster_records import (
+    NO_MACHINE,
+    MachinePause,
+    MachineRecord,
+    MachineUsage,
+    RoleUpkeep,
+    Route,
+    Transfer,
+)
 from pimsim.studies.cluster.cluster_rows import link_rows, machine_rows, transfer_rows
 from pimsim.studies.cluster.divided_records import LayerShare, link_summary, share_link_rows, share_rows
 from pimsim.studies.serving.decode_table import TRAFFIC_COLUMNS
@@ -29,6 +37,7 @@ from pimsim.studies.serving.iteration_costs import StepCheck
 from pimsim.studies.serving.request_figures import distributions_of, request_row
 from pimsim.studies.serving.request_records import PLAIN_SERVICE, CancelledRecord, RequestRecord
 from pimsim.studies.serving.served_figures import ServedFigures
+from pimsim.studies.serving.upkeep_pauses import UpkeepTask, pause_figures, upkeep_energy_j
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,6 +70,8 @@ class ClusterResult(ServedFigures):
         kv_usages: Use of the paged KV memories; empty without pages.
         shares: What each machine and the link have of the iterations of machines that divide each layer and serve as
             one, which `machines` has; empty for other systems.
+        upkeep: What the machines of each role do for their cells; nothing in a result of an earlier version.
+        pauses: Their pauses for that within the span, one machine after another.
     """
 
     config: Config
@@ -81,6 +92,8 @@ class ClusterResult(ServedFigures):
     cancelled: Annotated[tuple[CancelledRecord, ...], Table(optional=True)] = ()
     kv_usages: Annotated[tuple[MachineUsage, ...], Table(optional=True)] = ()
     shares: Annotated[tuple[LayerShare, ...], Table(optional=True)] = ()
+    upkeep: Annotated[tuple[RoleUpkeep, ...], Table(optional=True)] = ()
+    pauses: Annotated[tuple[MachinePause, ...], Table(optional=True)] = ()
 
     @cached_property
     def system(self) -> System:
@@ -134,14 +147,24 @@ class ClusterResult(ServedFigures):
         """Energy of all transfers, of the link and of the memories at its ends, joules."""
         return math.fsum(each.energy_j for each in self.transfers)
 
+    @property
+    def upkeep_tasks(self) -> list[UpkeepTask]:
+        """What all machines do for their cells, one machine after another."""
+        return [each.task for machine in self.machines for each in self.upkeep if each.role == machine.role]
+
+    @cached_property
+    def upkeep_energy_j(self) -> float:
+        """Energy of all pauses for upkeep, joules; it is not attributed to a request."""
+        return upkeep_energy_j([each.pause for each in self.pauses])
+
     @cached_property
     def energy_j(self) -> float:
-        """Energy of all iterations, transfers and idle machines, joules; includes shares of unfinished requests."""
+        """Energy of iterations, transfers, pauses and idle machines, joules; with shares of unfinished requests."""
         names = "dynamic_energy_j", "leakage_energy_j"
         iterations = (
             add(*each) for machine in self.machines for each in zip(*map(machine.table.sums, names), strict=True)
         )
-        return math.fsum(iterations) + self.idle_energy_j + self.transfer_energy_j
+        return math.fsum(iterations) + self.idle_energy_j + self.transfer_energy_j + self.upkeep_energy_j
 
     @property
     def power(self) -> Power:
@@ -214,6 +237,7 @@ class ClusterResult(ServedFigures):
             **self.memory_traffic.summary(),
             "total_energy_j": self.energy_j,
             "idle_energy_j": self.idle_energy_j,
+            **pause_figures(self.upkeep_tasks, [each.pause for each in self.pauses], len(self.machines)),
             "transfers": len(self.transfers),
             "transfer_bytes": sum(each.size_bytes for each in self.transfers),
             "transfer_energy_j": self.transfer_energy_j,
@@ -252,6 +276,7 @@ class ClusterResult(ServedFigures):
             "requests": iter(self.request_rows()),
             **({"cancelled": [each.row() for each in self.cancelled]} if self.cancelled else {}),
             "transfers": iter(self.transfer_rows()),
+            **({"pauses": list(self.pause_rows())} if self.pauses else {}),
             "iterations": iter(self.iteration_rows()),
             "system": self.system.to_dict() | {"cluster": self.system.cluster.model_dump(mode="json")},
         }
@@ -311,6 +336,15 @@ class ClusterResult(ServedFigures):
         """
         return transfer_rows(self)
 
+    def pause_rows(self) -> Iterable[dict[str, Any]]:
+        """Return one flat row per pause for upkeep, one machine after another.
+
+        Yields:
+            Name of the machine, kind, times in seconds and energy in joules.
+        """
+        for each in self.pauses:
+            yield {"machine": self.machines[each.machine].name} | each.pause.row()
+
     def iteration_rows(self) -> Iterable[dict[str, Any]]:
         """Return one flat row per iteration, one machine after another.
 
@@ -327,7 +361,8 @@ class ClusterResult(ServedFigures):
     def to_dataframe(self) -> pd.DataFrame:
         """Return one row per finished request.
 
-        What the rows leave out: requests that did not finish, and the leakage of idle machines (`idle_energy_j`).
+        What the rows leave out: requests that did not finish, the leakage of idle machines (`idle_energy_j`), and
+        upkeep (`upkeep_energy_j`).
 
         Returns:
             Data frame with the columns of `request_rows`.

@@ -24,6 +24,9 @@ def machine_rows(result: ClusterResult) -> Iterator[dict[str, Any]]:
     """
     usages = {each.machine: each.usage.summary() for each in result.kv_usages}
     memory_j = [0.0] * len(result.machines)
+    upkeep_j = [0.0] * len(result.machines)
+    for pause in result.pauses:
+        upkeep_j[pause.machine] += pause.pause.energy_j
     for transfer in result.transfers:
         memory_j[transfer.sender] += transfer.read_j
         memory_j[transfer.receiver] += transfer.write_j
@@ -44,7 +47,8 @@ def machine_rows(result: ClusterResult) -> Iterator[dict[str, Any]]:
             "leakage_energy_j": each.leakage_energy_j,
             "idle_energy_j": idle_j,
             "transfer_energy_j": moved_j,
-            "energy_j": each.dynamic_energy_j + each.leakage_energy_j + idle_j + moved_j,
+            **({"upkeep_energy_j": upkeep_j[place]} if result.pauses else {}),
+            "energy_j": each.dynamic_energy_j + each.leakage_energy_j + idle_j + moved_j + upkeep_j[place],
             **usages.get(place, {}),
         }
 

@@ -247,9 +247,9 @@ class _Cluster:
         rule = make_rule(cluster.routing, cluster.seed)
         if system.split == "replicas":
             machines = [
-                ClusterMachine(name, role, self.setups[role], self.setups[role].machine())
+                ClusterMachine(name, role, self.setups[role], self.setups[role].machine(turn=(place, counts[role])))
                 for role in system.machines
-                for name in _names(role, counts[role])
+                for place, name in enumerate(_names(role, counts[role]))
             ]
             arrivals = {role: setup.arrivals(self.requests) for role, setup in self.setups.items()}
             return ClusterLoop(self.requests, Pool(machines, rule), arrivals)
@@ -262,12 +262,12 @@ class _Cluster:
         receiving: dict[str, ReceivingMemory] = {}
         senders: list[ClusterMachine] = []
         receivers: list[ClusterMachine] = []
-        for name in _names("prefill", counts["prefill"]):
-            machine = prefill.machine(_kept(sending, name, SendingMemory))
+        for place, name in enumerate(_names("prefill", counts["prefill"])):
+            machine = prefill.machine(_kept(sending, name, SendingMemory), (place, counts["prefill"]))
             senders.append(ClusterMachine(name, "prefill", prefill, machine))
             sending[name].is_sent = _is_sent(senders[-1], self.requests)
-        for name in _names("decode", counts["decode"]):
-            machine = decode.machine(_kept(receiving, name, ReceivingMemory))
+        for place, name in enumerate(_names("decode", counts["decode"])):
+            machine = decode.machine(_kept(receiving, name, ReceivingMemory), (place, counts["decode"]))
             receivers.append(ClusterMachine(name, "decode", decode, machine))
         # The seeds of both rules differ, so that random choices are independent.
         back_rule = make_rule(cluster.decode_routing, cluster.seed + 1)

@@ -5,8 +5,8 @@ the complete configs of its machines, and `config` that of the first one. Each t
 column: `requests` and `routes` (finished requests, in the order of arrival, and the numbers of their machines;
 `decode_machine` is that number plus 1, or 0), `prefix_hashes`, `machines`, `iterations` (with the number of the machine
 in `machine`), `traffic`, `transfers`, `cancelled`, `kv_usages`, `shares` (machines that divide each layer, and their
-link), `notes`, `accounting` and `plugins`, as far as they have rows. Suffixes of names are units. The size limits are
-those of `pimsim.results.hdf5`.
+link), `upkeep`, `pauses`, `notes`, `accounting` and `plugins`, as far as they have rows. Suffixes of names are units.
+The size limits are those of `pimsim.results.hdf5`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pimsim.studies.cluster.cluster_records import NO_MACHINE
 from pimsim.studies.cluster.cluster_result import CLUSTER_VERSION, ClusterResult
 from pimsim.studies.cluster.divided_records import DIVIDED_SPLITS
 from pimsim.studies.serving.iteration_costs import METHODS
+from pimsim.studies.serving.upkeep_pauses import pause_inconsistencies
 
 
 def write_cluster(result: ClusterResult, path: str | Path) -> None:
@@ -89,6 +90,10 @@ def _inconsistencies(result: ClusterResult) -> Iterator[str]:
         return
     if any(each.name not in (*roles, LINK) for each in result.shares):
         yield "a share of a machine that is not in the system"
+    if any(each.machine >= count for each in result.pauses):
+        yield "a pause of a machine that is not in the file"
+        return
+    yield from pause_inconsistencies([each.task for each in result.upkeep], [each.pause for each in result.pauses])
     if any(each.machine >= count for each in result.kv_usages):
         yield "the KV memory of a machine that is not in the file"
     for transfer in result.transfers:

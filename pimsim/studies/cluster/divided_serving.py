@@ -38,6 +38,7 @@ from pimsim.studies.serving.serving_notes import preemption_notes, unused_notes
 from pimsim.studies.serving.serving_run import costs_method
 from pimsim.studies.serving.serving_setup import ServedMachine
 from pimsim.studies.serving.step_cost import Groups, StepCost
+from pimsim.studies.serving.upkeep_tasks import has_upkeep
 from pimsim.studies.splitting.sharded_model import shard_notes
 from pimsim.version import __version__
 from workloads.requests import Request
@@ -264,6 +265,8 @@ class DividedServing:
             spilled_bytes = total_footprint(footprints).activation_bytes
             for note in (*machine_notes(part.config.machine), *spill_notes(part.config, spilled_bytes)):
                 yield f"{part.role}: {note}"
+            if has_upkeep(part.config):
+                yield f"{part.role}: requests do not wait for the upkeep of its cells, whose cost is not counted"
         if system.split == "tensor":
             yield from shard_notes(spec, system.chips)
         yield from port_notes_of_iterations(self._short_of_port, len(scheduler.iterations))

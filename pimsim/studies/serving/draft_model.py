@@ -11,6 +11,22 @@ from pimsim.studies.serving.speculation import Speculation, SpeculationCounts
 DRAFT = "draft model"
 
 
+def draft_config(config: Config) -> Config | None:
+    """Return the config whose model is the draft model, on the same machine.
+
+    Args:
+        config: Config.
+
+    Returns:
+        The config; None without a draft model.
+    """
+    speculation = config.serving.speculation
+    if speculation.method != "draft":
+        return None
+    changed = {"model": speculation.draft_model, "d_ff": None, "gated": None}
+    return config.model_copy(update={"workload": config.workload.model_copy(update=changed)})
+
+
 def draft_costs(config: Config) -> StepCosts | None:
     """Return the costs of the iterations of the draft model, on the machine of the config.
 
@@ -31,11 +47,11 @@ def draft_costs(config: Config) -> StepCosts | None:
             "serving.speculation.method: rejected tokens are taken out of the KV cache, but a cache that drops tokens "
             f"(workload.kv.keep={config.workload.kv.keep}) has lost others for them; set it to null, or keep to all"
         )
-    if speculation.method == "ngram":
+    draft = draft_config(config)
+    if draft is None:
         return None
-    changed = {"model": speculation.draft_model, "d_ff": None, "gated": None}
     try:
-        return StepCosts(config.model_copy(update={"workload": config.workload.model_copy(update=changed)}))
+        return StepCosts(draft)
     except WorkloadInputError as error:
         raise WorkloadInputError(f"serving.speculation.draft_model: {error}") from error
 

@@ -145,7 +145,9 @@ class IterationTable(Sequence[IterationRecord]):
 
     @property
     def last_end_ps(self) -> int:
-        """End of the last iteration, ps; the table must not be empty."""
+        """End of the last iteration, ps; 0 if there is none."""
+        if not self._new and not self._columns[1].values:
+            return 0
         return int(self._new[-1][1] if self._new else self._columns[1].values[-1])
 
     def add_waiting_to_last(self) -> None:

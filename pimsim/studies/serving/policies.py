@@ -76,6 +76,18 @@ class SchedulerState:
         """
         return self.memory.fits(request)
 
+    def enqueue(self, request: ServedRequest) -> None:
+        """Insert a request into the waiting ones, which are in the order of arrival.
+
+        Args:
+            request: A request that has arrived, or was preempted.
+        """
+        key = request.arrival_ps, request.number
+        place = len(self.waiting)
+        while place and (self.waiting[place - 1].arrival_ps, self.waiting[place - 1].number) > key:
+            place -= 1
+        self.waiting.insert(place, request)
+
 
 Chosen = Sequence[tuple[ServedRequest, int]]
 """Requests of an iteration, each with its number of new tokens."""

@@ -20,7 +20,7 @@ class PowerRow(NamedTuple):
     Attributes:
         start_s: Start of the interval, seconds.
         end_s: End of the interval, seconds.
-        dynamic_w: Mean dynamic power, watts.
+        dynamic_w: Mean dynamic power, watts, that of pauses for upkeep included.
         leakage_w: Mean leakage power, watts, that of the idle machine included.
     """
 
@@ -33,8 +33,8 @@ class PowerRow(NamedTuple):
 def power_over_time(result: ServingResult, intervals: int = INTERVALS) -> tuple[PowerRow, ...]:
     """Return the mean power of equal intervals, from the first arrival to the end of the last iteration.
 
-    The energy of an iteration is distributed evenly over its time. The energies of all intervals add up to that of the
-    run.
+    The energy of an iteration or a pause is distributed evenly over its time. The energies of all intervals add up to
+    that of the run.
 
     Args:
         result: Result of a serving run.
@@ -62,6 +62,11 @@ def power_over_time(result: ServingResult, intervals: int = INTERVALS) -> tuple[
         steps_j = np.array(table.column(name))
         grown = np.concatenate(([0.0], np.stack((idle_w * gaps_s, steps_j), axis=1).ravel().cumsum()))
         powers.append(np.diff(np.interp(edges, times, grown)) / (result.span_ps / intervals * 1e-12))
+    if result.pauses:
+        at = [each - first_ps for pause in result.pauses for each in (pause.start_ps, pause.end_ps)]
+        steps_j = np.array([(0.0, each.energy_j) for each in result.pauses])
+        grown = np.interp(edges, np.array(at, dtype=float), steps_j.ravel().cumsum())
+        powers[0] += np.diff(grown) / (result.span_ps / intervals * 1e-12)
     return tuple(
         PowerRow((first_ps + start) * 1e-12, (first_ps + end) * 1e-12, float(dynamic), float(leakage))
         for start, end, dynamic, leakage in zip(edges[:-1].tolist(), edges[1:].tolist(), *powers, strict=True)

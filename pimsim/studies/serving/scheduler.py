@@ -4,7 +4,7 @@ A request waits until it is admitted, with a free slot in the batch and KV space
 Before each iteration, the policy may preempt requests, which gives back their KV space; then it admits requests and
 selects sequences. The shipped policies admit in the order of arrival and preempt nothing. An iteration cannot be
 interrupted. The iteration that completes a prompt produces the first output token, and each decode step produces one
-more. A sequence leaves the batch when it has all of its output tokens.
+more. A sequence leaves the batch when it has all of its output tokens. Iterations and pauses for upkeep do not overlap.
 
 A scheduler can be driven from outside, beside others: `offer` hands it a request, `advance` lets it work up to a time,
 and `next_event_ps` says when it has something to do next. `run` serves all requests in one go.
@@ -29,6 +29,7 @@ from pimsim.studies.serving.served_request import Finished as Finished
 from pimsim.studies.serving.speculation import Speculation
 from pimsim.studies.serving.step_cost import StepCost
 from pimsim.studies.serving.swap_space import SwapSpace
+from pimsim.studies.serving.upkeep_pauses import UpkeepClock
 
 Progress = Callable[[int, int], None]
 """Function of the number of finished and of all requests, called at most `PROGRESS_STEPS` times per run."""
@@ -56,6 +57,7 @@ class Scheduler:
         swap: Memory for the KV entries of preempted requests; None means that they are computed again.
         speculation: Drafts of the sequences that decode; None means one token per step.
         stretches: Costs of consecutive decode iterations; None means that `cost_of` is asked for each iteration.
+        upkeep: Pauses for the cells of the machine; None means none.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Scheduler:
         swap: SwapSpace | None = None,
         speculation: Speculation | None = None,
         stretches: StretchCosts | None = None,
+        upkeep: UpkeepClock | None = None,
     ) -> None:
         self.arrivals: list[Arrival] = []
         """All requests that were offered; their index is the number of the request."""
@@ -80,6 +83,7 @@ class Scheduler:
         if swap is not None or speculation is not None:
             self._policy.steady = False  # each iteration has costs of its own
         self._stretches = stretches if self._policy.steady else None
+        self._upkeep = upkeep or UpkeepClock(())
         self._state = SchedulerState(limits, memory or WholeReservation(limits.kv_capacity_bytes))
         self._pending: list[tuple[int, int]] = []
         """Heap of the arrival times and numbers of the requests that have not arrived yet, and of the times of
@@ -183,7 +187,9 @@ class Scheduler:
             next_ps: Time from `next_event_ps`, ps.
             limit_ps: Time from which on no iteration may start, ps; None means no limit.
         """
-        self._state.now_ps = next_ps
+        self._state.now_ps = self._upkeep.pass_until(next_ps, self.iterations.last_end_ps)
+        if limit_ps is not None and self._state.now_ps >= limit_ps:
+            return
         self._note_arrivals()
         self._cancel()
         self._preempt()
@@ -201,16 +207,8 @@ class Scheduler:
             if number < 0:
                 self._cancelling.append(-1 - number)
                 continue
-            self._enqueue(ServedRequest.of(self.arrivals[number], number))
+            self._state.enqueue(ServedRequest.of(self.arrivals[number], number))
             self._stuck = False
-
-    def _enqueue(self, request: ServedRequest) -> None:
-        """Insert a request into the waiting ones, which are in the order of arrival."""
-        waiting, key = self._state.waiting, (request.arrival_ps, request.number)
-        place = len(waiting)
-        while place and (waiting[place - 1].arrival_ps, waiting[place - 1].number) > key:
-            place -= 1
-        waiting.insert(place, request)
 
     def _cancel(self) -> None:
         """Remove the requests whose time of cancellation has come, if they are not complete."""
@@ -256,7 +254,7 @@ class Scheduler:
             if self._speculation is not None:
                 self._speculation.forget(request)
             request.entries, request.fill_tokens = 0, request.prompt_tokens + request.produced
-        self._enqueue(request)
+        self._state.enqueue(request)
         self._stuck = False
 
     def _admit(self) -> None:
@@ -301,7 +299,8 @@ class Scheduler:
         stretch = costs.stretch(sorted(by_context.items())) if most else None
         if stretch is None:
             return False
-        ends_ps = [each for each in (limit_ps, self._pending[0][0] if self._pending else None) if each is not None]
+        arrival_ps = self._pending[0][0] if self._pending else None
+        ends_ps = [each for each in (limit_ps, arrival_ps, self._upkeep.next_due_ps) if each is not None]
         steps = stretch.steps_until(min(ends_ps) - now_ps if ends_ps else None, most)
         costs.use(stretch, steps)
         kv_bytes = memory.used_bytes_over(running, steps)

@@ -24,6 +24,8 @@ from pimsim.studies.serving.kv_space import serving_footprints, serving_spills
 from pimsim.studies.serving.serving_notes import preemption_notes, swap_background, unused_notes
 from pimsim.studies.serving.serving_setup import ServedMachine, ServingSetup
 from pimsim.studies.serving.speculation import SpeculationCounts
+from pimsim.studies.serving.upkeep_pauses import UPKEEP, Pause, upkeep_energy_j
+from pimsim.studies.serving.upkeep_tasks import upkeep_notes
 from workloads.requests import Request
 
 SWAPS = "KV swaps"
@@ -50,7 +52,8 @@ def machine_notes(setup: ServingSetup, machines: Sequence[ServedMachine], reques
     yield from prompt_notes(config)
     yield from activity_notes(config.machine)
     yield from circuit_notes(config, input_bits(config))
-    yield from ageing_notes(config)
+    yield from ageing_notes(config, served=True)
+    yield from upkeep_notes(setup.upkeep)
     yield from port_notes_of_iterations(setup.short_of_port, iterations)
     yield from spill_notes(config, _spilled_bytes(setup, machines))
     preemptions = sum(each.scheduler.preemptions for each in machines)
@@ -86,7 +89,9 @@ def _spilled_in_all(setup: ServingSetup, machines: Sequence[ServedMachine]) -> i
     return serving_spills(setup.config, setup.costs.spec, _shapes(setup.config, machines))
 
 
-def iterations_accounting(setup: ServingSetup, machines: Sequence[ServedMachine], span_ps: int) -> Accounting:
+def iterations_accounting(
+    setup: ServingSetup, machines: Sequence[ServedMachine], span_ps: int, pauses: Sequence[Pause] = ()
+) -> Accounting:
     """Return what all iterations count and leave out.
 
     Without power gating, the leakage is that of the whole machine over all iterations, not the sum over the slices of
@@ -98,6 +103,7 @@ def iterations_accounting(setup: ServingSetup, machines: Sequence[ServedMachine]
         setup: Config and costs of the iterations, which are those since the last call of `costs.accounting`.
         machines: The machine with its finished scheduler, or each of several equal ones.
         span_ps: Time over which each machine exists, ps.
+        pauses: Pauses of all machines for upkeep.
 
     Returns:
         The accounting.
@@ -117,6 +123,8 @@ def iterations_accounting(setup: ServingSetup, machines: Sequence[ServedMachine]
     if any(each.swaps_out for each in usages):
         energy_j = math.fsum(each.swap_energy_j for each in usages)
         counted.append(CostItem(SWAPS, sum(each.swap_ps for each in usages), energy_j))
+    if pauses:
+        counted.append(CostItem(UPKEEP, sum(each.duration_ps for each in pauses), upkeep_energy_j(pauses)))
     all_ps = span_ps * len(machines)
     between_ps = all_ps - sum(int(sum(table.sums("end_ps")) - sum(table.sums("start_ps"))) for table in tables)
     if between_j := costs.idle_power_w * ps_to_s(between_ps):

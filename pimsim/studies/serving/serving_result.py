@@ -28,6 +28,7 @@ from pimsim.studies.serving.request_figures import distributions_of, request_row
 from pimsim.studies.serving.request_records import PLAIN_SERVICE, CancelledRecord, RequestRecord
 from pimsim.studies.serving.served_figures import ServedFigures
 from pimsim.studies.serving.speculation import SpeculationResult
+from pimsim.studies.serving.upkeep_pauses import Pause, UpkeepTask, pause_figures, upkeep_energy_j
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,6 +57,8 @@ class ServingResult(ServedFigures):
         kv_usage: Use of the paged KV memory; None without pages, and in a result of an earlier version.
         cancelled: Requests that were cancelled before they were complete, in the order of arrival.
         speculation: Speculative decoding; None without it, and in a result of an earlier version.
+        upkeep: What the machine does for its cells; nothing in a result of an earlier version.
+        pauses: Its pauses for that within the span, in order.
     """
 
     config: Config
@@ -74,6 +77,8 @@ class ServingResult(ServedFigures):
     kv_usage: KvUsage | None = None
     cancelled: Annotated[tuple[CancelledRecord, ...], Table(optional=True)] = ()
     speculation: SpeculationResult | None = None
+    upkeep: Annotated[tuple[UpkeepTask, ...], Table(optional=True)] = ()
+    pauses: Annotated[tuple[Pause, ...], Table(optional=True)] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "iterations", IterationTable.of(self.iterations))
@@ -106,7 +111,7 @@ class ServingResult(ServedFigures):
 
     @property
     def idle_ps(self) -> int:
-        """Time of the span without an iteration, ps."""
+        """Time of the span without an iteration, ps; pauses for upkeep are part of it."""
         return self.span_ps - self.busy_ps
 
     @property
@@ -120,10 +125,15 @@ class ServingResult(ServedFigures):
         return self.idle_power_w * ps_to_s(self.idle_ps)
 
     @cached_property
+    def upkeep_energy_j(self) -> float:
+        """Energy of the pauses for upkeep, joules; it is not attributed to a request."""
+        return upkeep_energy_j(self.pauses)
+
+    @cached_property
     def energy_j(self) -> float:
-        """Energy of all iterations and of the idle machine, joules; includes shares of unfinished requests."""
+        """Energy of iterations, pauses and the idle machine, joules; includes shares of unfinished requests."""
         dynamic_j, leakage_j = self._table.sums("dynamic_energy_j"), self._table.sums("leakage_energy_j")
-        return math.fsum(map(add, dynamic_j, leakage_j)) + self.idle_energy_j
+        return math.fsum(map(add, dynamic_j, leakage_j)) + self.idle_energy_j + self.upkeep_energy_j
 
     @property
     def power(self) -> Power:
@@ -202,6 +212,7 @@ class ServingResult(ServedFigures):
             **self.memory_traffic.summary(),
             "total_energy_j": self.energy_j,
             "idle_energy_j": self.idle_energy_j,
+            **pause_figures(self.upkeep, self.pauses),
             **self.power.summary(),
             "energy_j_per_request": self.requests_energy_j / len(self.requests),
             "energy_j_per_token": self.requests_energy_j / self.output_tokens,
@@ -255,6 +266,7 @@ class ServingResult(ServedFigures):
                 for row, each in zip(self.request_rows(), self.requests, strict=True)
             ),
             **({"cancelled": [each.row() for each in self.cancelled]} if self.cancelled else {}),
+            **({"pauses": [each.row() for each in self.pauses]} if self.pauses else {}),
             "power_over_time": [each._asdict() for each in power_over_time(self)],
             "iterations": iter(self.iteration_rows()),
             "config": self.config.model_dump(mode="json"),
@@ -285,8 +297,9 @@ class ServingResult(ServedFigures):
     def to_dataframe(self) -> pd.DataFrame:
         """Return one row per finished request.
 
-        What the rows leave out: requests that did not finish, and the leakage while no request is in the machine
-        (`idle_energy_j`). The energy of a request is its share of the iterations that it was in.
+        What the rows leave out: requests that did not finish, the leakage while no request is in the machine
+        (`idle_energy_j`), and upkeep (`upkeep_energy_j`). The energy of a request is its share of the iterations that
+        it was in.
 
         Returns:
             Data frame with the columns of `request_rows`.
@@ -311,7 +324,8 @@ class ServingResult(ServedFigures):
     def iterations_dataframe(self) -> pd.DataFrame:
         """Return one row per iteration.
 
-        What the rows leave out: idle times between iterations, and the leakage during them (`idle_energy_j`).
+        What the rows leave out: times between iterations, with the leakage of the idle machine (`idle_energy_j`) and
+        `pauses`.
 
         Returns:
             Data frame with the columns of `iteration_rows`.

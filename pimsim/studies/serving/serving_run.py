@@ -193,6 +193,7 @@ def _result(
     iterations = scheduler.iterations
     left = (*(each.number for each in scheduler.finished), *(each.number for each in scheduler.cancelled))
     span_ps = iterations.last_end_ps - min(scheduler.arrivals[number].arrival_ps for number in left)
+    pauses = machine.pauses_until(iterations.last_end_ps)
     return ServingResult(
         config=config,
         version=__version__,
@@ -208,10 +209,12 @@ def _result(
             *(requests.notes if isinstance(requests, RequestTrace) else ()),
             *machine_notes(setup, [machine], requests),
         ),
-        accounting=iterations_accounting(setup, [machine], span_ps),
+        accounting=iterations_accounting(setup, [machine], span_ps, pauses),
         plugins=plugin_records(),
         kv_usage=machine.usage,
         cancelled=cancelled_records(requests, scheduler),
+        upkeep=setup.upkeep,
+        pauses=pauses,
     )
 
 

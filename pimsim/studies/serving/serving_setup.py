@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from pimsim.base.errors import WorkloadInputError
+from pimsim.base.units import to_ps
 from pimsim.config.schema import Config
 from pimsim.mapping.memory_footprint import size_text
-from pimsim.studies.serving.draft_model import draft_costs, speculation_of
+from pimsim.studies.serving.draft_model import draft_config, draft_costs, speculation_of
 from pimsim.studies.serving.iteration_costs import Groups, StepCosts
 from pimsim.studies.serving.kv_memory import KvMemory, WholeReservation
 from pimsim.studies.serving.kv_space import KVSpace, check_longest_context, kv_space
@@ -19,6 +20,8 @@ from pimsim.studies.serving.serving_memory import arrivals_of, limits_of, paged_
 from pimsim.studies.serving.speculation import Speculation
 from pimsim.studies.serving.step_cost import StepCost
 from pimsim.studies.serving.swap_space import SwapSpace
+from pimsim.studies.serving.upkeep_pauses import Pause, UpkeepClock
+from pimsim.studies.serving.upkeep_tasks import checked_tasks, upkeep_tasks
 from workloads.requests import Request
 
 
@@ -30,12 +33,14 @@ class ServedMachine(NamedTuple):
         paged: Its paged KV memory; None without pages.
         swap: Its space for swaps; None without it.
         speculation: Its drafts; None without speculation.
+        upkeep: Pauses for its cells; None means none.
     """
 
     scheduler: Scheduler
     paged: PagedMemory | None = None
     swap: SwapSpace | None = None
     speculation: Speculation | None = None
+    upkeep: UpkeepClock | None = None
 
     @property
     def usage(self) -> KvUsage | None:
@@ -43,6 +48,17 @@ class ServedMachine(NamedTuple):
         if self.paged is None:
             return None
         return KvUsage.of(self.paged, self.swap, self.scheduler.preemptions, self.scheduler.recomputed_tokens)
+
+    def pauses_until(self, end_ps: int) -> tuple[Pause, ...]:
+        """Return the pauses of the machine, which works no more.
+
+        Args:
+            end_ps: End of the run, ps, up to which it exists.
+
+        Returns:
+            All pauses that are over by then, in order.
+        """
+        return () if self.upkeep is None else self.upkeep.pauses_until(end_ps, self.scheduler.iterations.last_end_ps)
 
 
 class ServingSetup:
@@ -93,7 +109,11 @@ class ServingSetup:
         """Number of iterations that need the port of the global buffer for longer than they take."""
         if self._paged() is None:
             _check_capacity(config, requests, self._space, self.costs)
-        self.costs.expect(requests if expected is None else expected)
+        self.costs.expect(expected := requests if expected is None else expected)
+        models = config, draft_config(config)
+        self.upkeep = checked_tasks([task for each in models if each is not None for task in upkeep_tasks(each)])
+        """What a machine does for its cells."""
+        self._first_ps = to_ps(expected[0].arrival_s)
 
     def arrivals(self, requests: Sequence[Request]) -> list[Arrival]:
         """Return requests as the scheduler sees them.
@@ -106,12 +126,15 @@ class ServingSetup:
         """
         return arrivals_of(self.config, requests, self.costs.kv_bytes)
 
-    def machine(self, wrapped: Callable[[KvMemory], KvMemory] | None = None) -> ServedMachine:
+    def machine(
+        self, wrapped: Callable[[KvMemory], KvMemory] | None = None, turn: tuple[int, int] = (0, 1)
+    ) -> ServedMachine:
         """Make the scheduler of one machine, without requests.
 
         Args:
             wrapped: Function that returns the memory for the KV caches, made of that of a machine alone; None means
                 this memory itself.
+            turn: Number of the machine, from 0, and of the machines that take turns with upkeep.
 
         Returns:
             The scheduler with what works beside it.
@@ -120,8 +143,11 @@ class ServingSetup:
         swap, speculation = swap_space(self.config, paged), speculation_of(self.config, self.draft)
         memory: KvMemory = paged or WholeReservation(self.limits.kv_capacity_bytes)
         memory = memory if wrapped is None else wrapped(memory)
-        scheduler = Scheduler((), self.limits, self._cost_of, memory, swap, speculation, stretches=self.costs)
-        return ServedMachine(scheduler, paged, swap, speculation)
+        upkeep = UpkeepClock(self.upkeep, self._first_ps, turn)
+        scheduler = Scheduler(
+            (), self.limits, self._cost_of, memory, swap, speculation, stretches=self.costs, upkeep=upkeep
+        )
+        return ServedMachine(scheduler, paged, swap, speculation, upkeep)
 
     def _paged(self) -> PagedMemory | None:
         return paged_memory(self.config, self._space, self._requests, self.costs.kv_bytes)

@@ -4,9 +4,10 @@ The format is "pimsim-serving", version 1. Single values are attributes of the r
 config as YAML. Each table is a group with one dataset per column: `requests` (finished requests, in the order of
 arrival), `prefix_hashes` (row of a request in that table and hash of a block of its prompt, in order; only if there are
 any), `service` (priority, deadlines, preemptions and shared tokens of each request), `cancelled` (requests that were
-cancelled), `iterations`, `traffic` (bytes between memory and chip of each iteration; absent from files of versions that
-did not count them), `notes`, `accounting` and `plugins`; the last three and `cancelled` are present only if they have
-rows. Suffixes of names are units. The size limits are those of `pimsim.results.hdf5`.
+cancelled), `upkeep` and `pauses` (what the machine does for its cells, and when it did), `iterations`, `traffic` (bytes
+between memory and chip of each iteration; absent from files of versions that did not count them), `notes`, `accounting`
+and `plugins`; the last three, `cancelled`, `upkeep` and `pauses` are present only if they have rows. Suffixes of names
+are units. The size limits are those of `pimsim.results.hdf5`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from pimsim.results.hdf5 import RecordFile
 from pimsim.studies.serving.iteration_costs import METHODS
 from pimsim.studies.serving.serving_result import SERVING_VERSION, ServingResult
+from pimsim.studies.serving.upkeep_pauses import pause_inconsistencies
 
 
 def write_serving(result: ServingResult, path: str | Path) -> None:
@@ -76,6 +78,7 @@ def _inconsistencies(result: ServingResult) -> Iterator[str]:
         if not free_ps <= step.start_ps <= step.end_ps:
             yield f"iteration {number} starts before the previous one ends, or ends before it starts"
         free_ps = step.end_ps
+    yield from pause_inconsistencies(result.upkeep, result.pauses)
     if result.span_ps < result.busy_ps:
         yield "iterations last longer than the whole span"
 

@@ -21,6 +21,7 @@ from pimsim.studies.serving.serving_result import ServingResult
 from pimsim.studies.serving.serving_store import write_serving
 from pimsim.studies.serving.simulated_slice import Slice
 from pimsim.studies.serving.step_cost import StepCost
+from pimsim.studies.serving.upkeep_pauses import UpkeepClock, UpkeepTask
 from tests.support.closeness import near
 from tests.support.serving_loads import loads
 
@@ -66,9 +67,9 @@ class Costs:
 
 
 @settings(max_examples=20)
-@given(loads(), st.none() | st.integers(1, 300), st.none() | st.integers(1, 6))
+@given(loads(), st.none() | st.integers(1, 300), st.none() | st.integers(1, 6), st.none() | st.integers(20, 200))
 def test_sums_of_stretches_equal_single_iterations(
-    load: tuple[list[Arrival], Limits], limit_ps: int | None, page_tokens: int | None
+    load: tuple[list[Arrival], Limits], limit_ps: int | None, page_tokens: int | None, interval_ps: int | None
 ) -> None:
     arrivals, limits = load
     costs = Costs()
@@ -77,8 +78,9 @@ def test_sums_of_stretches_equal_single_iterations(
         least = max((-(-(each.prompt_tokens + each.output_tokens) // page_tokens) for each in arrivals), default=1)
         pages = [PagedMemory(2 * least, page_tokens, 8, 0) for _ in range(2)]
     loop_pages, stretched_pages = pages or (None, None)
-    loop = Scheduler(arrivals, limits, costs, loop_pages)
-    stretched = Scheduler(arrivals, limits, costs, stretched_pages, stretches=costs)
+    upkeep = [] if interval_ps is None else [UpkeepTask("check", interval_ps, 17, 1.0)]
+    loop = Scheduler(arrivals, limits, costs, loop_pages, upkeep=UpkeepClock(upkeep))
+    stretched = Scheduler(arrivals, limits, costs, stretched_pages, stretches=costs, upkeep=UpkeepClock(upkeep))
     for each in (loop, stretched):
         if limit_ps is not None:
             each.advance(limit_ps)
@@ -109,7 +111,7 @@ def served(config_name: str, loop: bool, monkeypatch: pytest.MonkeyPatch) -> Ser
             patch.setattr(
                 serving_setup,
                 "Scheduler",
-                lambda *arguments, stretches: Scheduler(*arguments),
+                lambda *arguments, stretches, upkeep: Scheduler(*arguments, upkeep=upkeep),
             )
         return serve(config, requests)
 
