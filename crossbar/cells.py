@@ -142,8 +142,9 @@ def program_slice(weights: WeightMatrix, layout: Layout, channel: Channel, draw:
     arrays = params.encoding.arrays
     target = make_slice(weights, layout, channel.slice, arrays, table)
     references = drives = np.zeros((0, 0), np.float32)
+    reference_of = np.zeros((0, 0), np.int64)
     if channel.subtracts == "reference":
-        references = reference_columns(layout, channel, draw)
+        references, reference_of = reference_columns(layout, channel, draw), layout.reference_of
     if params.dac.level_error and params.dac.bits == 1:
         drives = dac_levels(params, layout, draw.seed)[..., 1].astype(np.float32)
     effective = effective_conductances(weights, layout, channel, draw, references) if has_wires(params) else None
@@ -151,7 +152,7 @@ def program_slice(weights: WeightMatrix, layout: Layout, channel: Channel, draw:
     while True:
         fraction_bits, dtype = storage_format
         units, written = np.float32(2.0**fraction_bits), _allocate(layout, dtype)
-        reading = Reading(_subtraction(channel), drives, references, layout.array_of_tile, units)
+        reading = Reading(_subtraction(channel), drives, references, reference_of, layout.array_of_tile, units)
         words, cells_per_word = layout.row_of.size // WORD, WORD * layout.column_of.size
         run_in_ranges(
             program_cells,

@@ -152,14 +152,14 @@ def _draw_conductances(target: Slice, statistics: CellStatistics) -> tuple[NDArr
         plus=np.zeros(target.weights.shape, np.float32),
         minus=np.zeros(target.weights.shape, np.float32),
     )
-    reading = Reading(NOTHING, nothing, nothing, np.zeros(0, np.int64), np.float32(1))
+    reading = Reading(NOTHING, nothing, nothing, np.zeros((0, 0), np.int64), np.zeros(0, np.int64), np.float32(1))
     min_words = MIN_CELLS_PER_THREAD // (WORD * target.column_of.size)
     run_in_ranges(program_cells, words, min_words, target, statistics, reading, drawn)
     return drawn.plus, drawn.minus
 
 
 def reference_columns(layout: Layout, channel: Channel, draw: Draw) -> NDArray[np.float32]:
-    """Draw the reference column of each array, whose cells store 0.
+    """Draw the reference columns of all arrays, whose cells store 0.
 
     Args:
         layout: position of the matrix in arrays and storage.
@@ -167,13 +167,14 @@ def reference_columns(layout: Layout, channel: Channel, draw: Draw) -> NDArray[n
         draw: parameters and seed of the chip.
 
     Returns:
-        Conductances, [in, arrays from left to right] float32, steps.
+        Conductances, [in, reference columns from left to right] float32, steps.
     """
     one_is_lrs = draw.params.encoding.polarity == "one_is_lrs"
     table = np.full(256, 0 if one_is_lrs else 1, np.uint8)
-    array = layout.array.model_copy(update={"columns": layout.array_columns, "spare_columns": 0})
-    columns = Layout(layout.inputs, layout.array_columns, array)
-    zeros = np.zeros((layout.inputs, layout.array_columns), np.int8)
+    count = layout.array_columns * layout.references_per_array
+    array = layout.array.model_copy(update={"columns": count, "spare_columns": 0})
+    columns = Layout(layout.inputs, count, array)
+    zeros = np.zeros((layout.inputs, count), np.int8)
     return _draw_conductances(make_slice(zeros, columns, channel.slice, 1, table), draw.cell_statistics("reference"))[0]
 
 
@@ -212,8 +213,8 @@ def effective_conductances(
         layout: position of the matrix in arrays and storage.
         channel: the channel that is read.
         draw: parameters and seed of the chip.
-        references: conductances of the reference columns, [in, arrays] float32, steps; used only if the channel
-            subtracts them.
+        references: conductances of the reference columns, [in, reference columns] float32, steps; used only if the
+            channel subtracts them.
 
     Returns:
         Effective conductances, [in, out] float32, steps.
@@ -239,10 +240,11 @@ def effective_conductances(
                 pair_currents = _transfer_matrices([positive, negative], params)
                 current = pair_currents[0] - pair_currents[1]
             elif channel.subtracts == "reference":
-                # The reference column is at the far end of its array.
-                reference = references[rows, array_column : array_column + 1].astype(np.float64) * step_s
-                currents = _transfer_matrices([np.hstack([positive, reference])], params)[0]
-                current = currents[:, :-1] - currents[:, -1:]
+                count = layout.references_per_array
+                own = references[rows, array_column * count : (array_column + 1) * count].astype(np.float64) * step_s
+                cells, places, of_line = _with_references(positive, own, params.array.reference_group)
+                currents = _transfer_matrices([cells], params)[0]
+                current = currents[:, places] - currents[:, of_line]
             else:
                 current = _transfer_matrices([positive if channel.array == PLUS else negative], params)[0]
             effective[rows, columns] = current[:, lines] / step_s
@@ -262,6 +264,29 @@ def _place_on_lines(columns_s: NDArray[np.float64], lines: NDArray[np.int64]) ->
     out = np.zeros((len(columns_s), int(lines.max()) + 1))
     out[:, lines] = columns_s
     return out
+
+
+def _with_references(
+    cells_s: NDArray[np.float64], references_s: NDArray[np.float64], group: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """Insert reference columns behind the groups of bit lines that subtract them, up to the last one in use.
+
+    Args:
+        cells_s: conductances by bit line, [rows, bit lines] float64, siemens.
+        references_s: conductances of the reference columns of the array, [rows, references] float64, siemens.
+        group: bit lines per reference column.
+
+    Returns:
+        Conductances by column, [rows, bit lines and references] float64, siemens; the column of each bit line, and
+        that of its reference, [bit lines] int64 each.
+    """
+    lines = np.arange(cells_s.shape[1], dtype=np.int64)
+    places = lines + lines // group
+    count = int(lines[-1]) // group + 1
+    ends = np.minimum((np.arange(count, dtype=np.int64) + 1) * (group + 1) - 1, places[-1] + 1)
+    out = np.empty((len(cells_s), places[-1] + 2))
+    out[:, places], out[:, ends] = cells_s, references_s[:, :count]
+    return out, places, ends[lines // group]
 
 
 def _transfer_matrices(arrays_s: Sequence[NDArray[np.float64]], params: CrossbarParams) -> NDArray[np.float64]:

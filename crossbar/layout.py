@@ -121,6 +121,21 @@ class Layout:
         return left * self.array.columns + within
 
     @cached_property
+    def reference_of(self) -> NDArray[np.int64]:
+        """Reference column of each storage column, 0 for padding, [arrays from the top, columns of storage] int64.
+
+        Reference columns are counted over all arrays from left to right.
+        """
+        left, within = np.divmod(np.maximum(self.bit_lines, 0), self.array.columns)
+        numbers: NDArray[np.int64] = left * self.references_per_array + within // self.array.reference_group
+        return numbers
+
+    @property
+    def references_per_array(self) -> int:
+        """Reference columns of an array, if its cells are read against any."""
+        return -(-self.array.columns // self.array.reference_group)
+
+    @cached_property
     def consecutive(self) -> NDArray[np.bool_]:
         """Whether the bit lines of a tile are consecutive, [arrays from the top, tiles] bool."""
         lines = self.bit_lines.reshape(self.array_rows, self.tiles, LANES)

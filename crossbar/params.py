@@ -6,11 +6,12 @@ values are in ``configs/defaults.yaml`` with their sources.
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from crossbar.adc_series import AdcFactors, AdcScaling, SeriesName, adc_factors, adc_refusal, adc_scaling
+from crossbar.array_params import ArrayParams as ArrayParams
 from crossbar.circuit_params import DacParams as DacParams
 from crossbar.circuit_params import DriverParams, LineParams, SensingParams
 from crossbar.circuit_params import WireParams as WireParams
@@ -28,7 +29,7 @@ from crossbar.noise_params import VariationParams as VariationParams
 from crossbar.noise_params import WriteVerifyParams as WriteVerifyParams
 from crossbar.thermal_params import ThermalParams as ThermalParams
 from crossbar.upkeep_params import UpkeepParams as UpkeepParams
-from crossbar.value_types import Count, NonNegative, Params, Positive, Relative
+from crossbar.value_types import NonNegative, Params, Positive, Relative
 
 
 class CellParams(Params):
@@ -69,57 +70,6 @@ class CellParams(Params):
     def write_energy_j(self) -> float:
         """Upper bound of the energy of one write pulse in joules: the full write voltage across a cell in LRS."""
         return self.write_voltage_v**2 / self.lrs_ohm * self.write_pulse_s
-
-
-class ArrayParams(Params):
-    """One array of a differential pair, and the number of rows and columns that are active together."""
-
-    rows: Count = Field(le=4096, description="word lines of one array")
-    columns: Count = Field(le=4096, description="bit lines of one array")
-    rows_at_once: Annotated[int, Field(ge=1, le=4096)] | Literal["all"] = Field(
-        description="row-activation limit: rows driven together, or all of an array; also the number of DACs of a pair"
-    )
-    adcs: Count = Field(le=4096, description="number of ADCs of a pair; columns share them through multiplexers")
-    columns_per_adc: Count | None = Field(
-        le=4096,
-        description="columns that share one ADC, which gives the number of ADCs instead of adcs; null: adcs does",
-    )
-    spare_columns: int = Field(
-        ge=0,
-        le=4095,
-        description="number of the columns that hold no weights and can replace columns with stuck cells",
-    )
-    remapping: Literal["none", "spares", "columns"] = Field(
-        description="use of a test for stuck cells. none: no remapping; spares: spare columns replace the columns with "
-        "the largest weight errors; columns: weights are assigned to the columns of an array for the smallest errors"
-    )
-
-    @model_validator(mode="after")
-    def _limits_fit_the_array(self) -> Self:
-        if self.driven_rows > self.rows:
-            raise ValueError(f"rows_at_once ({self.rows_at_once}) must not exceed rows ({self.rows})")
-        if self.columns_per_adc is None and self.adcs > self.columns:
-            raise ValueError(f"adcs ({self.adcs}) must not exceed columns ({self.columns})")
-        if self.columns_per_adc is not None and self.columns_per_adc > self.columns:
-            raise ValueError(f"columns_per_adc ({self.columns_per_adc}) must not exceed columns ({self.columns})")
-        if self.spare_columns >= self.columns:
-            raise ValueError(f"spare_columns ({self.spare_columns}) must be less than columns ({self.columns})")
-        return self
-
-    @property
-    def driven_rows(self) -> int:
-        """Number of rows that are driven together."""
-        return self.rows if self.rows_at_once == "all" else self.rows_at_once
-
-    @property
-    def adc_count(self) -> int:
-        """Number of ADCs of a pair."""
-        return self.adcs if self.columns_per_adc is None else -(-self.columns // self.columns_per_adc)
-
-    @property
-    def usable_columns(self) -> int:
-        """Columns of weights that an array holds: all except the spare columns."""
-        return self.columns - self.spare_columns
 
 
 class AdcParams(Params):
@@ -307,6 +257,28 @@ class CrossbarParams(Params):
         return "wires.bit_line_ends" if self.wires.model != "none" and self.wires.bit_ends > 1 else ""
 
     @property
+    def reference_columns(self) -> int:
+        """Reference columns of an array; 0 if its cells are not read against any."""
+        array = self.array
+        return -(-array.columns // array.reference_group) if self.encoding.cells == "reference_column" else 0
+
+    def references_of(self, columns: int) -> int:
+        """Return how many reference columns some bit lines need.
+
+        Args:
+            columns: Number of bit lines that are in use, from the near end of the word lines.
+
+        Returns:
+            Number of reference columns; 0 if the cells are not read against any.
+        """
+        return -(-columns // self.array.reference_group) if self.reference_columns else 0
+
+    @property
+    def line_columns(self) -> int:
+        """Bit lines that a word line of an array crosses, reference columns included."""
+        return self.array.columns + self.reference_columns
+
+    @property
     def needs_sample(self) -> bool:
         """Whether sample vectors determine the ranges of the ADCs, or gains behind them."""
         return self.adc.range != "full" or self.correction.gains != "none"
@@ -373,8 +345,8 @@ def settling_s(pair: CrossbarParams) -> float:
     word_ohm, bit_ohm = pair.wires.ohms
     driver_ohm = 0.0 if pair.drivers is None else pair.drivers.resistance_ohm
     row_s = max(
-        driver_ohm / ends * (array.columns * line_f + ends * end_f)
-        + (array.columns / ends) ** 2 * word_ohm * line_f / 2
+        driver_ohm / ends * (pair.line_columns * line_f + ends * end_f)
+        + (pair.line_columns / ends) ** 2 * word_ohm * line_f / 2
         for line_f, end_f, ends in (
             (lines.word_line_f, lines.word_end_f, pair.wires.word_ends),
             (lines.select_line_f, lines.select_end_f, 1),

@@ -23,12 +23,13 @@ from crossbar.snr_moments import (
     alphabet,
     covered_limit,
     ladder_moments,
-    mean_conductance_s,
     normal_tail,
     pulse_moments,
+    reference_moments,
     slices_of,
     state_moments,
     wire_moments,
+    word_line_cell_s,
 )
 from crossbar.thermal import at_temperature, thermal_gain
 
@@ -190,13 +191,12 @@ def _common_mode(
     coefficient = sum(math.sqrt(cells.weight) for cells in slices) * zero
     if encoding.cells == "offset":
         left = _lost(word[0] * bit[0], word[1] * bit[1])
-    else:  # the reference column is at the far end of the word lines
-        decay = 2 * math.asinh(math.sqrt(params.wires.word_line_ohm * mean_conductance_s(params, slices[0].array)) / 2)
-        last = 2 * math.exp(-params.array.columns * decay) / (1 + math.exp(-(2 * params.array.columns + 1) * decay))
-        end = min(1.0, last)
+    else:  # the reference columns are behind the groups of columns that subtract them
+        segment = params.wires.word_line_ohm * word_line_cell_s(params, slices[0].array)
+        crossed, ends = reference_moments(params.line_columns, params.array.reference_group + 1, segment)
         zero_s = 1 / (params.cell.hrs_ohm if encoding.polarity == "one_is_lrs" else params.cell.lrs_ohm)
         _, other = ladder_moments(rows, params.wires.bit_line_ohm * zero_s)  # all cells of the column store 0
-        left = max(0.0, word[1] * bit[1] - 2 * word[0] * end * math.sqrt(bit[1] * other) + end**2 * other)
+        left = max(0.0, word[1] * bit[1] - 2 * crossed * math.sqrt(bit[1] * other) + ends * other)
     driven = rows * pulses.square + rows * (rows - 1) * pulses.mean**2
     return driven * coefficient**2 * left
 

@@ -244,8 +244,9 @@ class Reading(NamedTuple):
         subtracts: NOTHING, PAIR, REFERENCE or MINUS_ALONE.
         drives: amplitude that a 1 applies to a row, relative to nominal, [in, arrays] float32; [0, 0] if the drivers
             are ideal.
-        references: conductances of the reference column of each array, [in, arrays] float32, steps; [0, 0] if there is
-            none.
+        references: conductances of the reference columns of all arrays, [in, reference columns] float32, steps; [0, 0]
+            if there are none.
+        reference_of: reference column of each storage column, [blocks, 16 tiles] int64; [0, 0] likewise.
         array_of_tile: see `StorageLayout`.
         units: stored units per step, a power of two.
     """
@@ -253,6 +254,7 @@ class Reading(NamedTuple):
     subtracts: int
     drives: NDArray[np.float32]
     references: NDArray[np.float32]
+    reference_of: NDArray[np.int64]
     array_of_tile: NDArray[np.int64]
     units: np.float32
 

@@ -35,7 +35,7 @@ def _programming(stored: Any) -> Calls:
     fields: dict[str, Any] = dict.fromkeys(CellStatistics._fields, _ONE)
     fields |= {"hrs_lognormal": False, "lrs_lognormal": False, "pulses": 0}
     statistics = CellStatistics(**fields | {"trap_memory": _zeros(1, np.float32), "keys": _zeros(2, np.uint64)})
-    reading = Reading(0, matrix, matrix, lines, _ONE)
+    reading = Reading(0, matrix, matrix, _zeros(2, np.int64), lines, _ONE)
     cells, row_sums = _zeros(3, stored), _zeros(1, np.float64)
     written = Written(cells, _zeros(4, np.uint32), row_sums, row_sums, lines, matrix, matrix)
     return [

@@ -113,7 +113,8 @@ def _combine(word: int, tile: int, target: Any, reading: Any, chunk: Any, flat: 
             continue
         row = target.row_of[word * WORD + i // LANES]
         if reading.subtracts == REFERENCE:
-            flat[i] -= reading.references[row, array]
+            reference = reading.reference_of[row // target.block_rows, tile * LANES + i % LANES]
+            flat[i] -= reading.references[row, reference]
         if driven:
             flat[i] *= reading.drives[row, array]
 

@@ -22,7 +22,8 @@ CIRCUITS_OF_RUNS = (
 WITHOUT_INFLUENCE = (
     *("cell.read_voltage_v", "cell.read_pulse_s", "cell.read_activity", "cell.endurance_writes", "cell.area_m2"),
     *("cell.write_voltage_v", "cell.write_pulse_s", "array.rows_at_once", "array.adcs", "array.columns_per_adc"),
-    *("dac.sample_rate_hz", "dac.power_w", "dac.area_m2", "encoding.readout", "adc.", "noise.read.", "wires."),
+    *("array.reference_columns", "dac.sample_rate_hz", "dac.power_w", "dac.area_m2"),
+    *("encoding.readout", "adc.", "noise.read.", "wires."),
     *("lines", "lines.", "drivers", "drivers.", "sensing.", "upkeep.", "thermal.", "correction."),
 )
 """Keys of the arrays that change neither the driven rows nor the conductances; a dot at the end: all keys below.
@@ -96,8 +97,16 @@ def _measured(config: Config) -> str:
     return "machine.crossbar.activity gives the measured drive of the rows; set it to null for a stated one"
 
 
+def _no_references(config: Config) -> str:
+    crossbar = config.machine.crossbar
+    if crossbar is None or crossbar.pair.encoding.cells == "reference_column":
+        return ""
+    return f"{PAIR}.encoding.cells={crossbar.pair.encoding.cells} reads cells against no reference column"
+
+
 CIRCUIT_RULES: tuple[tuple[tuple[str, ...], Callable[[Config], str], tuple[str, ...]], ...] = (
     ((f"{PAIR}.cell.read_activity",), _measured, ("machine.crossbar.activity",)),
+    ((f"{PAIR}.array.reference_columns",), _no_references, (f"{PAIR}.encoding.cells",)),
     (
         (f"{PAIR}.adc.code_energy_fraction",),
         _when(lambda pair: pair.adc.code_energy == "none", f"{PAIR}.adc.code_energy=none depends on no code"),

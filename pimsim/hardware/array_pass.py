@@ -132,7 +132,11 @@ class ArrayPass:
         # An input register is read with every drive of its row: here, or with the conversion that the drive is for.
         registers = driven if pair.sensing.sampled == "array" else 0
         dac_counts = _counts(dac_conversion=driven * pair.dacs_per_row, register=registers)
-        read_counts = ((f"tile.{self.cell_read}", cells), *self._circuit_counts(driven, converted))
+        # The columns of a conversion lie apart, so that they subtract as many reference columns as there are.
+        compared = [(rows, min(columns, pair.reference_columns)) for rows, columns in active]
+        references = _counts(reference_read=sum(rows * columns for rows, columns in compared))
+        lines = converted + sum(columns for rows, columns in compared if rows)
+        read_counts = ((f"tile.{self.cell_read}", cells), *references, *self._circuit_counts(driven, lines))
         read = (
             Step(self.name, "digital", "select rows", to_ps(self.row_groups * digital.row_decoder_s)),
             Step(self.name, "dac", "convert", to_ps(pair.dac.conversion_s), dac_counts),
@@ -234,15 +238,15 @@ class ArrayPass:
             steps += (*read, step)
         return *steps, Step(self.name, "crossbar", "phase", to_ps(integration.phase_s))
 
-    def _circuit_counts(self, driven: int, converted: int) -> Counts:
-        """Return the actions of lines, row drivers and column circuits in one read."""
+    def _circuit_counts(self, driven: int, lines: int) -> Counts:
+        """Return the actions of lines, row drivers and column circuits in one read of some bit lines."""
         pair = self.config.pair
-        rows, columns = driven * pair.encoding.arrays, converted * pair.encoding.conversions_per_column
+        rows, columns = driven * pair.encoding.arrays, lines * pair.encoding.conversions_per_column
         counts: dict[str, int] = {}
         if pair.lines is not None:
             counts |= {"word_line": rows, "select_line": rows}
             if pair.sensing.mode == "voltage":
-                counts["bit_line"] = converted * pair.encoding.arrays
+                counts["bit_line"] = lines * pair.encoding.arrays
         if pair.drivers is not None:
             counts["row_driver"] = rows * pair.wires.word_ends
         if pair.sensing.clamp_energy_j:
@@ -275,11 +279,13 @@ def pass_energies_j(pair: CrossbarParams) -> Mapping[str, float]:
         **cell_read_energies_j(pair),
         "adc_conversion": pair.adc.energy_per_conversion_j,
     }
+    if pair.reference_columns:  # all of their cells store 0
+        energies["reference_read"] = pair.read_energy_j(0.0 if pair.encoding.polarity == "one_is_lrs" else 1.0)
     lines, sensing, volts = pair.lines, pair.sensing, pair.cell.read_voltage_v
     if lines is not None:
         drive, ends = pair.cell.read_activity, pair.wires.word_ends
-        energies["word_line"] = lines.word_charge_j(pair.array.columns, volts, drive, ends)
-        energies["select_line"] = lines.select_charge_j(pair.array.columns, pair.cell.read_activity)
+        energies["word_line"] = lines.word_charge_j(pair.line_columns, volts, drive, ends)
+        energies["select_line"] = lines.select_charge_j(pair.line_columns, pair.cell.read_activity)
         if sensing.mode == "voltage":
             energies["bit_line"] = lines.bit_charge_j(pair.array.rows, volts, pair.wires.bit_ends)
     if pair.drivers is not None:
@@ -315,7 +321,7 @@ def circuit_areas(config: CrossbarConfig) -> tuple[Area, ...]:
         drivers = pair.wires.word_ends * pair.encoding.arrays * pair.array.rows * pes
         areas.append(Area("row drivers", pair.drivers.area_m2, drivers))
     if pair.sensing.column_area_m2:
-        columns = pair.wires.bit_ends * pair.encoding.conversions_per_column * pair.array.columns * pes
+        columns = pair.wires.bit_ends * pair.encoding.conversions_per_column * pair.line_columns * pes
         areas.append(Area("column circuits", pair.sensing.column_area_m2, columns))
     return tuple(areas)
 

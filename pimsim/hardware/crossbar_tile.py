@@ -308,8 +308,9 @@ class CrossbarTile(ArrayPasses, MatrixTile):
         """
         config, pes = self.config, self.config.pes_per_tile
         array, (pe_buffer, tile_buffer) = config.pair.array, tile_figures(config)
+        lines = config.pair.line_columns
         return (
-            Area("cells", config.pair.cell.area_m2, config.pair.encoding.arrays * array.rows * array.columns * pes),
+            Area("cells", config.pair.cell.area_m2, config.pair.encoding.arrays * array.rows * lines * pes),
             Area("DACs", config.pair.dac.area_m2, array.driven_rows * config.pair.dacs_per_row * pes),
             Area("ADCs", config.pair.adc.converter_area_m2, array.adc_count * pes),
             *circuit_areas(config),

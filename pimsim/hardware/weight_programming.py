@@ -118,10 +118,10 @@ class Programming(SingleUnit):
         Returns:
             The steps of one row, repeated for all rows of all arrays.
         """
-        array = self.config.pair.array
-        pulse_ps, read_ps = to_ps(self.config.pair.cell.write_pulse_s), to_ps(self._read_s(array.columns))
-        written = (("programming.test_write", array.columns),)
-        read = (("programming.test_read", array.columns), ("programming.test_conversion", array.columns))
+        array, columns = self.config.pair.array, self.config.pair.line_columns
+        pulse_ps, read_ps = to_ps(self.config.pair.cell.write_pulse_s), to_ps(self._read_s(columns))
+        written = (("programming.test_write", columns),)
+        read = (("programming.test_read", columns), ("programming.test_conversion", columns))
         row = tuple(
             step
             for label in ("SET", "RESET")
@@ -140,8 +140,9 @@ class Programming(SingleUnit):
         return self.config.pair.encoding.arrays
 
     def _cells(self, pair: PairUse) -> int:
-        """Return the cells of a row of one array that hold weights."""
-        return pair.columns * self.config.pair.encoding.slices
+        """Return the cells of a row of one array that hold weights or belong to a reference column."""
+        columns = pair.columns * self.config.pair.encoding.slices
+        return columns + self.config.pair.references_of(columns)
 
     def _holding(self, share: ProgrammingShare) -> Programming:
         return replace(self, config=with_weights(self.config, share.weights)) if share.weights else self
@@ -209,7 +210,8 @@ class Programming(SingleUnit):
         """
         if isinstance(share, FaultTestShare):
             array = self.config.pair.array
-            row_ps = PULSES_PER_ROW * (to_ps(self.config.pair.cell.write_pulse_s) + to_ps(self._read_s(array.columns)))
+            read_ps = to_ps(self._read_s(self.config.pair.line_columns))
+            row_ps = PULSES_PER_ROW * (to_ps(self.config.pair.cell.write_pulse_s) + read_ps)
             return max(len(use.pairs) for use, _ in share.grid.tiles) * self._arrays * array.rows * row_ps
         holding = self._holding(share)
         return self._arrays * max(

@@ -46,7 +46,7 @@ def lines_item(machine: MachineConfig, ops: Iterable[OpRecord]) -> CostItem:
         return CostItem(LINES, 0, 0.0)
     activity = measured_activity(machine)
     pair = crossbar.pair if activity is None else driven_pair(crossbar.pair, activity)
-    columns, drive = pair.array.columns, pair.cell.read_activity
+    columns, drive = pair.line_columns, pair.cell.read_activity
     row_j = LINES_130NM.word_charge_j(columns, pair.cell.read_voltage_v, drive)
     row_j += LINES_130NM.select_charge_j(columns, drive)
     driven = sum(op.repeat * op.counts.get("tile.dac_conversion", 0) for op in ops) // pair.dacs_per_row

@@ -108,6 +108,7 @@ def arrays(largest: int = 48) -> st.SearchStrategy[dict[str, Any]]:
                 "array.columns": st.just(size[1]),
                 "array.rows_at_once": st.integers(1, size[0]),
                 "array.adcs": st.integers(1, size[1]),
+                "array.reference_columns": st.integers(1, size[1]),
             }
         )
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from crossbar import device
 from crossbar.kernels.arguments import COUNTS, LEVELS, TABLES
+from crossbar.params import CrossbarParams
 from crossbar.programmed_matrix import ProgrammedMatrix, program_matrix
 from tests.crossbar.chips import arrays, chip, encodings, random_vectors, random_weights
 from tests.crossbar.error_options import AGES, CELLS, CONVERTERS, FAULTS, NOISE, SPREADS, choice
@@ -145,13 +147,24 @@ def test_stored_cells_are_the_drawn_ones_on_their_grid(
         if cells.channel.subtracts == "pair":
             steps = pair[0].steps - pair[1].steps
         if cells.channel.subtracts == "reference":
-            zeros = np.zeros((shape[0], int(arrays_left.max()) + 1), np.int64)
-            steps = steps - naive.draw_pair(params, seed, (zeros, zeros), index, "reference")[0].steps[:, arrays_left]
+            numbers = references_of(params, shape[1])
+            zeros = np.zeros((shape[0], (int(arrays_left.max()) + 1) * params.reference_columns), np.int64)
+            steps = steps - naive.draw_pair(params, seed, (zeros, zeros), index, "reference")[0].steps[:, numbers]
         if params.dac.bits == 1 and matrix.levels is None and params.dac.level_error:
             steps = steps * one_bit_levels(matrix)[:, arrays_left]
         unit = 2.0**-cells.fraction_bits
         off = abs(naive.cells_of(matrix, number) * unit - steps)
         assert (off <= 0.5 * unit + 1e-5 * (1 + abs(steps))).all()
+
+
+def references_of(params: CrossbarParams, columns: int) -> list[int]:
+    """Number of the reference column of each column: as many per array, each behind a group of bit lines."""
+    group = math.ceil(params.array.columns / params.array.reference_columns)
+    per_array = math.ceil(params.array.columns / group)
+    assert params.reference_columns == per_array
+    return [
+        array * per_array + line // group for array, line in (divmod(at, params.array.columns) for at in range(columns))
+    ]
 
 
 def one_bit_levels(matrix: ProgrammedMatrix) -> naive.Reals:

@@ -12,7 +12,7 @@ from crossbar.params import CrossbarParams, StateNoise, StateSpread
 from crossbar.programmed_matrix import program_matrix
 from crossbar.samples import random_activations, random_weights
 from crossbar.snr_estimate import _after_rounding, estimate_snr
-from crossbar.snr_moments import covered_limit, ladder_moments, pulse_moments
+from crossbar.snr_moments import covered_limit, ladder_moments, pulse_moments, reference_moments
 from pimsim import load_config
 from tests.support.closeness import near
 from tests.support.component_strategies import pairs
@@ -90,6 +90,31 @@ def test_a_ladder_by_its_equations() -> None:
         assert mean == near(math.fsum(found) / cells, rel=1e-6)
         assert square == near(math.fsum(each**2 for each in found) / cells, rel=1e-6)
     assert ladder_moments(300, 0.0) == (1.0, 1.0)
+
+
+def test_potentials_of_reference_columns_are_those_behind_their_groups() -> None:
+    """From the profile cosh((n - j + 1/2) a) / cosh((n + 1/2) a) of a ladder; references end their groups."""
+    for cells, group, segment in ((256, 256, 1e-4), (256, 17, 1e-4), (7, 3, 0.1), (40, 1, 2e-3)):
+        decay = 2 * math.asinh(math.sqrt(segment) / 2)
+        edge = math.exp(-(2 * cells + 1) * decay)
+        top, places = math.cosh((cells + 0.5) * decay), range(1, cells + 1)
+        of_cells = [math.cosh((cells - j + 0.5) * decay) / top for j in places]
+        ends = [min(cells, ((j - 1) // group + 1) * group) for j in places]
+        of_ends = [min(1.0, (math.exp(-e * decay) + math.exp(-(2 * cells - e) * decay)) / (1 + edge)) for e in ends]
+        crossed, square = reference_moments(cells, group, segment)
+        assert crossed == near(sum(a * b for a, b in zip(of_cells, of_ends, strict=True)) / cells)
+        assert square == near(sum(each**2 for each in of_ends) / cells)
+    assert reference_moments(9, 2, 0.0) == (1.0, 1.0)
+
+
+def test_the_estimate_follows_the_number_of_reference_columns() -> None:
+    """Too high by about 5 dB, as docs/array.md says; but it knows that some help and that too many do not."""
+    keys = [f"{PAIR}.encoding.cells=reference_column", *wires(0.1)]
+    params = [pair(*keys, f"{PAIR}.array.reference_columns={count}") for count in (1, 16, 256)]
+    estimates, chips = [estimate_snr(each).snr_db for each in params], [simulated(each) for each in params]
+    for found in (estimates, chips):
+        assert found[1] > found[0] + 1 > found[2]
+    assert all(0 < estimate - chip < 7 for estimate, chip in zip(estimates, chips, strict=True))
 
 
 def test_moments_of_activations_and_pulses_by_enumeration() -> None:

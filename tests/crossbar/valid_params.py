@@ -41,7 +41,7 @@ CELL: dict[str, Any] = {
 
 ARRAY: dict[str, Any] = {
     "rows": 256, "columns": 128, "rows_at_once": 64, "adcs": 16, "columns_per_adc": None, "spare_columns": 0,
-    "remapping": "none",
+    "remapping": "none", "reference_columns": 1,
 }  # fmt: skip
 
 

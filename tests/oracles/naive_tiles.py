@@ -142,10 +142,12 @@ def conversions(
     planes: int,
     encoding: EncodingParams,
     sampled: str = "column_group",
+    references: int = 0,
 ) -> Counter[str]:
     """Count the actions of one vector in all pairs (drive, read, convert), plane by plane and group by group.
 
-    A read samples the column group that is converted next, or with `sampled` array all columns at once.
+    A read samples the column group that is converted next, or with `sampled` array all columns at once. It needs no
+    more reference columns than columns.
     """
     cells = [+1, -1] if encoding.cells == "differential" else [+1]
     currents = cells if encoding.readout == "separate" else [sum(cells)]
@@ -153,13 +155,18 @@ def conversions(
     for pair in (pair for tile in tiles for pair in tile):
         for _ in range(planes):
             for driven in _groups(pair.rows, rows_at_once):
-                total["dac_conversion"] += len(driven) if sampled == "array" else 0
-                for converted in _groups({(j, s) for j in pair.columns for s in range(slices(encoding))}, adcs):
-                    total["dac_conversion"] += len(driven) if sampled == "column_group" else 0
+                columns = {(j, s) for j in pair.columns for s in range(slices(encoding))}
+                if sampled == "array":
+                    total["dac_conversion"] += len(driven)
+                    total["reference_read"] += len(driven) * min(references, len(columns))
+                for converted in _groups(columns, adcs):
+                    if sampled == "column_group":
+                        total["dac_conversion"] += len(driven)
+                        total["reference_read"] += len(driven) * min(references, len(converted))
                     total["adc_conversion"] += sum(1 for _ in converted for _ in currents)
                     lines = Counter(j for j, _ in converted)
                     total["cell_read"] += sum(lines[j] for i, j in pair.cells for _ in cells if i in driven)
-    return total
+    return +total
 
 
 def gain_actions(

@@ -179,6 +179,7 @@ def pairs(draw: st.DrawFn, *, sliced: bool = False) -> CrossbarParams:
             columns_per_adc=None,
             spare_columns=0,
             remapping="none",
+            reference_columns=draw(st.integers(1, columns)),
         ),
         dac=DacParams(
             bits=dac_bits,

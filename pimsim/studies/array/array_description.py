@@ -69,7 +69,10 @@ def _lines(params: CrossbarParams) -> Iterator[tuple[str, str, str]]:
     encoding, cell, array, adc, dac = params.encoding, params.cell, params.array, params.adc, params.dac
     weights = _ALPHABETS.get(encoding.weights) or f"{encoding.weights} weights in {encoding.slices} slices"
     state = {"one_is_lrs": "LRS", "one_is_hrs": "HRS"}[encoding.polarity]
-    yield "weights", f"{weights} {_CELLS[encoding.cells]}; 1 is {state}", "encoding.weights"
+    stored = _CELLS[encoding.cells]
+    if params.reference_columns > 1:
+        stored = f"in single cells with {params.reference_columns} reference columns per array"
+    yield "weights", f"{weights} {stored}; 1 is {state}", "encoding.weights"
     ratio = cell.hrs_ohm / cell.lrs_ohm
     yield "cells", f"LRS {_q(cell.lrs_ohm, '_ohm')}, HRS {_q(cell.hrs_ohm, '_ohm')} (1 : {ratio:.3g})", "cell.lrs_ohm"
     grid = f"{array.rows} x {array.columns} cells, {array.driven_rows} rows active at once"

@@ -13,6 +13,7 @@ from pimsim.config.schema import CrossbarConfig
 from pimsim.hardware.crossbar_tile import CrossbarTile
 from pimsim.hardware.matrix_tile import TilesShare
 from pimsim.hardware.weight_grid import weight_grid
+from pimsim.hardware.weight_programming import ProgrammingShare
 from pimsim.steps.step_tree import expanded
 from tests.oracles import naive_schedule, naive_tiles
 from tests.support import component_strategies
@@ -55,8 +56,9 @@ def test_actions_are_the_oracle_s(case: tuple[CrossbarTile, TilesShare]) -> None
     integration, signed = config.pair.sensing.integration, encoding.activations == "twos_complement"
     planes = naive_tiles.plane_count(share.input_bits, config.pair.dac.bits, signed, integration)
     sampled = config.pair.sensing.sampled
+    references = len(range(0, array.columns, array.reference_group)) if encoding.cells == "reference_column" else 0
     one_plane = naive_tiles.conversions(tiles, array.rows_at_once, array.adcs, 1, encoding, sampled)
-    converted = naive_tiles.conversions(tiles, array.rows_at_once, array.adcs, planes, encoding, sampled)
+    converted = naive_tiles.conversions(tiles, array.rows_at_once, array.adcs, planes, encoding, sampled, references)
     if integration is not None:
         converted["adc_conversion"] = one_plane["adc_conversion"] * len(naive_tiles.phases(planes, integration))
     cells = sum(len(pair.cells) for in_tile in tiles for pair in in_tile)
@@ -246,18 +248,44 @@ def test_separate_readout_converts_twice_with_the_same_adcs() -> None:
     assert tile.areas() == stock.areas()
 
 
-@pytest.mark.parametrize("cells", ["reference_column", "offset"])
+@pytest.mark.parametrize(("cells", "references"), [("reference_column", 1), ("reference_column", 3), ("offset", 0)])
 @pytest.mark.parametrize("readout", ["difference", "separate"])
-def test_single_cells_have_one_array(cells: str, readout: str) -> None:
-    """Half of the cells are read and built; all else, a conversion per column and its time, stays."""
-    tile = stock_tile("encoding.weights=binary", f"encoding.cells={cells}", f"encoding.readout={readout}")
+def test_single_cells_have_one_array(cells: str, references: int, readout: str) -> None:
+    """Half of the cells are read and built; all else, a conversion per column and its time, stays.
+
+    Each of the two column groups is read against all reference columns.
+    """
+    keys = [f"array.reference_columns={references}"] if references else []
+    tile = stock_tile("encoding.weights=binary", f"encoding.cells={cells}", f"encoding.readout={readout}", *keys)
     (duration_ps, counts), (before, counted) = pass_of(tile), pass_of(stock_tile())
     assert duration_ps == before
     assert counts.pop("tile.cell_read") == 256 * 256 * 8 == counted.pop("tile.cell_read") // 2
+    assert counts.pop("tile.reference_read", 0) == 2 * 256 * references * 8
     assert counts == counted
     areas, stock = ({area.item: area.count for area in each.areas()} for each in (tile, stock_tile()))
-    assert areas.pop("cells") == 256 * 256 * 4 == stock.pop("cells") // 2
+    assert areas.pop("cells") == 256 * (256 + references) * 4
+    assert stock.pop("cells") == 2 * 256 * 256 * 4
     assert areas == stock
+
+
+@pytest.mark.parametrize(("polarity", "ohm"), [("one_is_lrs", 1e6), ("one_is_hrs", 1e4)])
+def test_a_cell_of_a_reference_column_is_read_in_the_state_of_a_zero(polarity: str, ohm: float) -> None:
+    """0.1 x 0.15 V^2 for 3.16 ns, in HRS or LRS."""
+    tile = stock_tile("encoding.cells=reference_column", f"encoding.polarity={polarity}")
+    assert tile.action_energies_j()["reference_read"] == near(0.1 * 0.15**2 / ohm * 3.16e-9)
+    assert "reference_read" not in stock_tile().action_energies_j()
+
+
+def test_reference_columns_are_written_and_lengthen_the_word_lines() -> None:
+    """Each of three reference columns is behind 86 bit lines; 150 columns need two of them."""
+    tile = stock_tile("encoding.cells=reference_column", "encoding.weights=binary", "array.reference_columns=3")
+    pair = tile.config.pair
+    assert pair.array.reference_group == 86
+    assert [pair.references_of(columns) for columns in (0, 1, 86, 87, 256)] == [0, 1, 1, 2, 3]
+    assert pair.line_columns == 259
+    assert stock_tile("array.reference_columns=3").config.pair.line_columns == 256
+    written = naive_schedule.replay(tile.programming().work(ProgrammingShare(tile.grid(100, 150))))[1]
+    assert naive_schedule.action_counts(written) == {"programming.cell_write": 100 * (150 + 2)}
 
 
 @pytest.mark.parametrize(("activations", "dac_bits", "planes"), [("unsigned", 3, 3), ("twos_complement", 3, 4)])

@@ -103,6 +103,7 @@ def test_keys_without_influence_change_no_activity() -> None:
         f"{PAIR}.array.rows_at_once": 16,
         f"{PAIR}.array.adcs": 3,
         f"{PAIR}.array.columns_per_adc": 7,
+        f"{PAIR}.array.reference_columns": 2,
         f"{PAIR}.dac.sample_rate_hz": 1e6,
         f"{PAIR}.dac.power_w": 0.5,
         f"{PAIR}.dac.area_m2": 1e-7,
