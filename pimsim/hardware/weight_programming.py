@@ -21,7 +21,7 @@ from pimsim.config.schema import CrossbarConfig
 from pimsim.hardware.component import Area, SingleUnit, ceil_div
 from pimsim.hardware.weight_grid import PairUse, TileUse, WeightGrid
 from pimsim.hardware.weight_slices import with_weights
-from pimsim.steps.step_tree import Copies, Identical, Parallel, Sequence, Step, Work
+from pimsim.steps.step_tree import Copies, Counts, Identical, Parallel, Sequence, Step, Work
 
 PULSES_PER_ROW = 2
 """SET and RESET."""
@@ -88,7 +88,9 @@ class Programming(SingleUnit):
         for pair in use.pairs:
             pulse_ps = self._pulse_ps(pair)
             set_pulse = Step(self.name, "programming", "SET", pulse_ps)
-            writes = (("programming.cell_write", self._cells(pair)),)
+            references = self._references(pair)
+            writes: Counts = (("programming.cell_write", self._cells(pair)),)
+            writes += (("programming.reference_write", references),) if references else ()
             reset_pulse = Step(self.name, "programming", "RESET", pulse_ps, writes)
             row = Sequence((set_pulse, reset_pulse, *self._verify(pair)))
             pairs.append(Identical(row, self._arrays * pair.rows))
@@ -105,7 +107,7 @@ class Programming(SingleUnit):
         """
         if not self._verifies:
             return ()
-        cells = self._cells(pair)
+        cells = self._cells(pair) + self._references(pair)
         counts = (("programming.verify_read", cells), ("programming.verify_conversion", cells))
         return (Step(self.name, "programming", "verify", self._verify_ps(pair), counts),)
 
@@ -140,9 +142,12 @@ class Programming(SingleUnit):
         return self.config.pair.encoding.arrays
 
     def _cells(self, pair: PairUse) -> int:
-        """Return the cells of a row of one array that hold weights or belong to a reference column."""
-        columns = pair.columns * self.config.pair.encoding.slices
-        return columns + self.config.pair.references_of(columns)
+        """Return the cells of a row of one array that hold weights."""
+        return pair.columns * self.config.pair.encoding.slices
+
+    def _references(self, pair: PairUse) -> int:
+        """Return the cells of a row of one array that belong to the reference columns of these weights."""
+        return self.config.pair.references_of(self._cells(pair))
 
     def _holding(self, share: ProgrammingShare) -> Programming:
         return replace(self, config=with_weights(self.config, share.weights)) if share.weights else self
@@ -155,7 +160,7 @@ class Programming(SingleUnit):
         """Return the expected number of write-verify rounds of a row.
 
         Args:
-            columns: Cells of the row that hold weights.
+            columns: Cells of the row that are written.
 
         Returns:
             Expected maximum of the pulses over the cells; 1 without write-verify.
@@ -187,10 +192,10 @@ class Programming(SingleUnit):
         return pair.dac.conversion_s + pair.read_pulse_s + groups * conversion_s
 
     def _pulse_ps(self, pair: PairUse) -> int:
-        return to_ps(self.config.pair.cell.write_pulse_s * self._rounds(self._cells(pair)))
+        return to_ps(self.config.pair.cell.write_pulse_s * self._rounds(self._cells(pair) + self._references(pair)))
 
     def _verify_ps(self, pair: PairUse) -> int:
-        cells = self._cells(pair)
+        cells = self._cells(pair) + self._references(pair)
         return to_ps(self._read_s(cells) * self._rounds(cells)) if self._verifies else 0
 
     def latency_ps(self, share: ProgrammingShare | FaultTestShare) -> int:
@@ -225,9 +230,10 @@ class Programming(SingleUnit):
         """Return the energy per cell of writes, read-backs and fault tests; word-line drivers are not included.
 
         Returns:
-            Joules per action. "cell_write" contains the expected number of pulses of a cell; "verify_read" and
-            "verify_conversion" are present with write-verify, and contain as many read-backs. "test_write",
-            "test_read" and "test_conversion" are present with column remapping, and are one pulse and one read.
+            Joules per action. "cell_write" contains the expected number of pulses of a cell, and so does
+            "reference_write" for reference columns. "verify_read" and "verify_conversion" are present with
+            write-verify, and contain as many read-backs. "test_write", "test_read" and "test_conversion" are present
+            with column remapping, and are one pulse and one read.
 
         Reference:
             docs/model.md, eq. (39); docs/mitigations.md.
@@ -243,6 +249,8 @@ class Programming(SingleUnit):
             energies["cell_write"] *= pulses
             energies["verify_read"] = pulses * full_read_j * (in_lrs / cell.lrs_ohm + (1 - in_lrs) / cell.hrs_ohm)
             energies["verify_conversion"] = pulses * conversion_j
+        if pair.reference_columns:
+            energies["reference_write"] = energies["cell_write"]
         if pair.array.remapping != "none":
             energies["test_write"] = cell.write_energy_j
             energies["test_read"] = full_read_j * (1 / cell.lrs_ohm + 1 / cell.hrs_ohm) / 2

@@ -80,13 +80,19 @@ def test_the_closed_form_equals_the_engine(case: tuple[Programming, tuple[int, i
         rounds = pulses.expected_slowest(columns)
         return 2 * to_ps(pair.cell.write_pulse_s * rounds) + to_ps(read_s(columns) * rounds)
 
-    wanted = max(arrays * sum(len(p.rows) * row_ps(len(p.columns)) for p in tile) for tile in tiles)
-    row_of_test_ps = 2 * (to_ps(pair.cell.write_pulse_s) + to_ps(read_s(array.columns)))
+    def columns_of(used: naive_tiles.Pair) -> int:
+        return len(used.columns) + naive_tiles.references_of(pair, len(used.columns))
+
+    wanted = max(arrays * sum(len(p.rows) * row_ps(columns_of(p)) for p in tile) for tile in tiles)
+    columns = array.columns + naive_tiles.references_of(pair, array.columns)
+    row_of_test_ps = 2 * (to_ps(pair.cell.write_pulse_s) + to_ps(read_s(columns)))
     wanted_of_test = max(map(len, tiles)) * arrays * array.rows * row_of_test_ps
-    written, all_cells = arrays * shape[0] * shape[1], arrays * array.rows * array.columns * sum(map(len, tiles))
-    verify = dict.fromkeys(
-        ("programming.cell_write", "programming.verify_read", "programming.verify_conversion"), written
-    )
+    written, all_cells = arrays * shape[0] * shape[1], arrays * array.rows * columns * sum(map(len, tiles))
+    references = naive_tiles.reference_cells(pair, tiles, 1)
+    verify = dict.fromkeys(("programming.verify_read", "programming.verify_conversion"), written + references)
+    verify["programming.cell_write"] = written
+    if references:
+        verify["programming.reference_write"] = references
     test = dict.fromkeys(("test_write", "test_read", "test_conversion"), 2 * all_cells)
     for share, end_ps, counts in (
         (programmed, wanted, verify),

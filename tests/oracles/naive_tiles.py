@@ -5,12 +5,13 @@ The columns of a pair are counted in weights, each of which takes a column of ce
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from crossbar.circuit_params import IntegrationParams
-from crossbar.params import CorrectionParams, EncodingParams
+from crossbar.params import CorrectionParams, CrossbarParams, EncodingParams
 
 
 @dataclass
@@ -167,6 +168,20 @@ def conversions(
                     lines = Counter(j for j, _ in converted)
                     total["cell_read"] += sum(lines[j] for i, j in pair.cells for _ in cells if i in driven)
     return +total
+
+
+def references_of(params: CrossbarParams, lines: int) -> int:
+    """Count the reference columns behind groups of bit lines that are in use, line by line."""
+    if params.encoding.cells != "reference_column":
+        return 0
+    group = math.ceil(params.array.columns / params.array.reference_columns)
+    return len({line // group for line in range(lines)})
+
+
+def reference_cells(params: CrossbarParams, tiles: list[list[Pair]], slices: int) -> int:
+    """Count the cells of reference columns in all rows with weights."""
+    pairs = (pair for tile in tiles for pair in tile)
+    return sum(len(pair.rows) * references_of(params, len(pair.columns) * slices) for pair in pairs)
 
 
 def gain_actions(

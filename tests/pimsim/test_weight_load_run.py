@@ -150,14 +150,15 @@ def wanted(config: Config, trace: Trace, plan: TilePlan) -> tuple[int, int, int,
             swapped[layer.chip] = layer
     test_ps = 0
     if array.remapping != "none":
-        groups = -(-array.columns // array.adc_count)
+        columns = array.columns + naive_tiles.references_of(pair, array.columns)
+        groups = -(-columns // array.adc_count)
         conversions_s = groups * (groups * digital.column_mux_s + pair.adc.conversion_s)
         row_ps = 2 * (pulse_ps + to_ps(pair.dac.conversion_s + pair.read_pulse_s + conversions_s))
         for repeat, layer in [*((each.repeat, each) for each in kept), *((1, each) for each in swapped.values())]:
             for matrix in layer.matrices.values():
                 tiles = tiles_of(config, matrix)
                 test_ps = max(test_ps, max(map(len, tiles)) * arrays * array.rows * row_ps)
-                cells = matrix.replicas * arrays * array.rows * array.columns * sum(map(len, tiles))
+                cells = matrix.replicas * arrays * array.rows * columns * sum(map(len, tiles))
                 for action in ("test_write", "test_read", "test_conversion"):
                     counts[f"programming.{action}"] += repeat * 2 * cells
     loading_ps = 0
@@ -171,6 +172,9 @@ def wanted(config: Config, trace: Trace, plan: TilePlan) -> tuple[int, int, int,
         loading_ps = max(loading_ps, stream_ps(config, int(size_bytes)), 2 * pulse_ps * max(rows))
         accesses = -(-8 * int(size_bytes) // config.machine.sram.width_bits)
         counts.update({"programming.cell_write": cells, "memory.read_bit": 8 * int(size_bytes)})
+        for repeat, m in matrices:
+            references = naive_tiles.reference_cells(pair, tiles_of(config, m), slices_of(config, m))
+            counts["programming.reference_write"] += repeat * m.replicas * references
         counts.update({"sram.read": accesses, "sram.write": accesses})
     calibration_ps, vectors = 0, 0
     if pair.adc.range != "full" or pair.correction.gains != "none":

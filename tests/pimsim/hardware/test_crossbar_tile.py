@@ -285,7 +285,10 @@ def test_reference_columns_are_written_and_lengthen_the_word_lines() -> None:
     assert pair.line_columns == 259
     assert stock_tile("array.reference_columns=3").config.pair.line_columns == 256
     written = naive_schedule.replay(tile.programming().work(ProgrammingShare(tile.grid(100, 150))))[1]
-    assert naive_schedule.action_counts(written) == {"programming.cell_write": 100 * (150 + 2)}
+    counts = {"programming.cell_write": 100 * 150, "programming.reference_write": 100 * 2}
+    assert naive_schedule.action_counts(written) == counts
+    energies_j = tile.programming().action_energies_j()
+    assert energies_j["reference_write"] == energies_j["cell_write"]
 
 
 @pytest.mark.parametrize(("activations", "dac_bits", "planes"), [("unsigned", 3, 3), ("twos_complement", 3, 4)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -49,11 +51,21 @@ def test_closed_form_is_the_engine_s_and_every_cell_is_written_once(case: tuple[
     programming, share = case
     cells = arrays(programming) * share.grid.in_features * share.grid.out_features
     cells *= naive_tiles.slices(programming.config.pair.encoding)
-    cells += reference_cells(programming, share)
+    pair, grid = programming.config.pair, share.grid
+    slices = naive_tiles.slices(pair.encoding)
+    tiles = naive_tiles.grid_tiles(
+        grid.in_features,
+        grid.out_features,
+        pair.array.rows,
+        pair.array.columns // slices,
+        programming.config.pes_per_tile,
+    )
+    references = naive_tiles.reference_cells(pair, tiles, slices)
+    written = Counter({"programming.cell_write": cells, "programming.reference_write": references})
     for work in (programming.work(share), expanded(programming.work(share))):
         end_ps, events = naive_schedule.replay(work)
         assert end_ps == programming.latency_ps(share)
-        assert naive_schedule.action_counts(events) == {"programming.cell_write": cells} == action_counts(work)
+        assert naive_schedule.action_counts(events) == +written == action_counts(work)
     task = Task("program", "weight_swap", (), 0, (Assignment("program[0]", programming, share),))
     program = Program((ProgramBlock("b", 1, (task,)),))
     for expand in (False, True):
@@ -61,25 +73,8 @@ def test_closed_form_is_the_engine_s_and_every_cell_is_written_once(case: tuple[
             outcome = run(program, schedule, expand=expand)
             assert outcome.latency_ps == programming.latency_ps(share)
             [profile] = outcome.profiles
-            assert profile.counts == {"programming.cell_write": cells}
+            assert profile.counts == +written
             assert profile.parts_ps == {"programming": outcome.latency_ps}
-
-
-def reference_cells(programming: Programming, share: ProgrammingShare) -> int:
-    """Cells of the reference columns behind the groups of bit lines that hold weights."""
-    pair, grid = programming.config.pair, share.grid
-    if pair.encoding.cells != "reference_column":
-        return 0
-    slices = naive_tiles.slices(pair.encoding)
-    in_array = pair.array.columns // slices
-    tiles = naive_tiles.grid_tiles(
-        grid.in_features, grid.out_features, pair.array.rows, in_array, programming.config.pes_per_tile
-    )
-    cells = 0
-    for each in (each for tile in tiles for each in tile):
-        groups = {line // pair.array.reference_group for line in range(len(each.columns) * slices)}
-        cells += len(each.rows) * len(groups)
-    return cells
 
 
 def test_by_hand() -> None:

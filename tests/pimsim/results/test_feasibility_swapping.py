@@ -143,7 +143,8 @@ def test_swapping_adds_work_and_takes_none_away(case: tuple[Config, Trace]) -> N
     del added["mesh.bit_hop"]
     more = {action for action, n in added.items() if n}
     commands = {"controller.command", "host.request"}
-    assert more <= {"programming.cell_write", "memory.read_bit", "sram.read", "sram.write", *commands}
+    writes = {"programming.cell_write", "programming.reference_write"}
+    assert more <= {*writes, "memory.read_bit", "sram.read", "sram.write", *commands}
     assert all(n >= 0 for n in added.values())
     assert swap.tiles.tiles_used <= swap.tiles.tiles_available <= whole.tiles.tiles_available
 

@@ -83,6 +83,8 @@ iterations start_ps:INTEGER end_ps:INTEGER prefills:INTEGER decodes:INTEGER new_
   waiting:INTEGER kv_bytes:INTEGER dynamic_energy_j:REAL leakage_energy_j:REAL estimated:INTEGER
 traffic? weight_read_bytes:REAL kv_read_bytes:REAL kv_write_bytes:REAL embedding_read_bytes:REAL other_read_bytes:REAL
   other_write_bytes:REAL
+upkeep? kind:TEXT interval_ps:INTEGER latency_ps:INTEGER energy_j:REAL
+pauses? kind:TEXT due_ps:INTEGER start_ps:INTEGER end_ps:INTEGER energy_j:REAL
 notes? note:TEXT
 accounting? counted:INTEGER item:TEXT latency_ps:INTEGER energy_j:REAL once:INTEGER
 plugins? name:TEXT sha256:TEXT
