@@ -35,7 +35,7 @@ class ArrayParams(Params):
     reference_columns: Count = Field(
         le=4096,
         description="reference columns of an array with encoding.cells=reference_column, whose bit lines are divided "
-        "into as many groups, each with the column behind it. 1: one at the far end of the word lines",
+        "into as many groups of about equal size, each with the column behind it. 1: at the far end of the word lines",
     )
 
     @model_validator(mode="after")
@@ -61,11 +61,6 @@ class ArrayParams(Params):
     def adc_count(self) -> int:
         """Number of ADCs of a pair."""
         return self.adcs if self.columns_per_adc is None else -(-self.columns // self.columns_per_adc)
-
-    @property
-    def reference_group(self) -> int:
-        """Largest number of bit lines that subtract the same reference column; the last group may have fewer."""
-        return -(-self.columns // self.reference_columns)
 
     @property
     def usable_columns(self) -> int:

@@ -15,8 +15,8 @@ from crossbar.kernels.arguments import LANES, NOTHING, WORD, CellStatistics, Rea
 from crossbar.kernels.line_ends import LineEnds
 from crossbar.kernels.programming import program_cells
 from crossbar.kernels.threads import run_in_ranges
-from crossbar.layout import Layout
-from crossbar.params import CrossbarParams, WireParams
+from crossbar.layout import Layout, reference_groups
+from crossbar.params import ArrayParams, CrossbarParams, WireParams
 
 MIN_CELLS_PER_THREAD = 2**15
 """Fewest cells per thread for which drawing in parallel pays off: about 0.2 ms of work."""
@@ -171,11 +171,29 @@ def reference_columns(layout: Layout, channel: Channel, draw: Draw) -> NDArray[n
     """
     one_is_lrs = draw.params.encoding.polarity == "one_is_lrs"
     table = np.full(256, 0 if one_is_lrs else 1, np.uint8)
-    count = layout.array_columns * layout.references_per_array
+    count = layout.array_columns * layout.array.reference_columns
     array = layout.array.model_copy(update={"columns": count, "spare_columns": 0})
     columns = Layout(layout.inputs, count, array)
     zeros = np.zeros((layout.inputs, count), np.int8)
     return _draw_conductances(make_slice(zeros, columns, channel.slice, 1, table), draw.cell_statistics("reference"))[0]
+
+
+def references_of_array(
+    references: NDArray[np.float32], layout: Layout, rows: slice, array_column: int
+) -> NDArray[np.float32]:
+    """Return the reference columns of one array.
+
+    Args:
+        references: those of all arrays, from `reference_columns`.
+        layout: position of the matrix in arrays and storage.
+        rows: rows of the matrix in the array.
+        array_column: number of the array, from the left.
+
+    Returns:
+        Conductances, [rows, references of an array] float32, steps.
+    """
+    count = layout.array.reference_columns
+    return references[rows, array_column * count : (array_column + 1) * count]
 
 
 def has_wires(params: CrossbarParams) -> bool:
@@ -240,9 +258,8 @@ def effective_conductances(
                 pair_currents = _transfer_matrices([positive, negative], params)
                 current = pair_currents[0] - pair_currents[1]
             elif channel.subtracts == "reference":
-                count = layout.references_per_array
-                own = references[rows, array_column * count : (array_column + 1) * count].astype(np.float64) * step_s
-                cells, places, of_line = _with_references(positive, own, params.array.reference_group)
+                own_s = references_of_array(references, layout, rows, array_column).astype(np.float64) * step_s
+                cells, places, of_line = with_references(positive, own_s, params.array)
                 currents = _transfer_matrices([cells], params)[0]
                 current = currents[:, places] - currents[:, of_line]
             else:
@@ -266,27 +283,28 @@ def _place_on_lines(columns_s: NDArray[np.float64], lines: NDArray[np.int64]) ->
     return out
 
 
-def _with_references(
-    cells_s: NDArray[np.float64], references_s: NDArray[np.float64], group: int
+def with_references(
+    cells_s: NDArray[np.float64], references_s: NDArray[np.float64], array: ArrayParams
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
     """Insert reference columns behind the groups of bit lines that subtract them, up to the last one in use.
 
     Args:
         cells_s: conductances by bit line, [rows, bit lines] float64, siemens.
         references_s: conductances of the reference columns of the array, [rows, references] float64, siemens.
-        group: bit lines per reference column.
+        array: size of the array.
 
     Returns:
         Conductances by column, [rows, bit lines and references] float64, siemens; the column of each bit line, and
         that of its reference, [bit lines] int64 each.
     """
     lines = np.arange(cells_s.shape[1], dtype=np.int64)
-    places = lines + lines // group
-    count = int(lines[-1]) // group + 1
-    ends = np.minimum((np.arange(count, dtype=np.int64) + 1) * (group + 1) - 1, places[-1] + 1)
-    out = np.empty((len(cells_s), places[-1] + 2))
+    groups = reference_groups(array, lines)
+    places = lines + groups
+    count = int(groups[-1]) + 1
+    ends = places[np.searchsorted(groups, np.arange(count), side="right") - 1] + 1
+    out = np.empty((len(cells_s), int(ends[-1]) + 1))
     out[:, places], out[:, ends] = cells_s, references_s[:, :count]
-    return out, places, ends[lines // group]
+    return out, places, ends[groups]
 
 
 def _transfer_matrices(arrays_s: Sequence[NDArray[np.float64]], params: CrossbarParams) -> NDArray[np.float64]:

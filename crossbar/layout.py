@@ -127,13 +127,8 @@ class Layout:
         Reference columns are counted over all arrays from left to right.
         """
         left, within = np.divmod(np.maximum(self.bit_lines, 0), self.array.columns)
-        numbers: NDArray[np.int64] = left * self.references_per_array + within // self.array.reference_group
+        numbers: NDArray[np.int64] = left * self.array.reference_columns + reference_groups(self.array, within)
         return numbers
-
-    @property
-    def references_per_array(self) -> int:
-        """Reference columns of an array, if its cells are read against any."""
-        return -(-self.array.columns // self.array.reference_group)
 
     @cached_property
     def consecutive(self) -> NDArray[np.bool_]:
@@ -150,6 +145,20 @@ class Layout:
     def tiles(self) -> int:
         """Number of tiles of 16 columns in storage."""
         return self.column_of.size // LANES
+
+
+def reference_groups(array: ArrayParams, lines: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the groups of bit lines that subtract the same reference column.
+
+    Args:
+        array: Size of the array.
+        lines: Bit lines within it, int64.
+
+    Returns:
+        Number of the group of each, from 0, like `lines`.
+    """
+    groups: NDArray[np.int64] = lines * array.reference_columns // array.columns
+    return groups
 
 
 def by_tiles(values: NDArray[Any]) -> NDArray[Any]:

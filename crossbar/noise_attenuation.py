@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from crossbar.conductances import Draw, conductances_s, line_ends
+from crossbar.conductances import (
+    Draw,
+    conductances_s,
+    line_ends,
+    reference_columns,
+    references_of_array,
+    with_references,
+)
+from crossbar.device import step_conductance_s
 from crossbar.encoding import MINUS, PLUS, Channel, WeightMatrix
 from crossbar.kernels.detours import cell_ladders
 from crossbar.layout import Layout
@@ -35,6 +43,8 @@ def noise_attenuation(weights: WeightMatrix, layout: Layout, channel: Channel, d
     array = draw.params.array
     arrays = (PLUS, MINUS) if channel.subtracts == "pair" else (channel.array,)
     of_slice = conductances_s(weights, layout, channel.slice, draw)
+    references = reference_columns(layout, channel, draw) if channel.subtracts == "reference" else None
+    step_s = step_conductance_s(draw.params.cell)
     out = np.ones((len(layout.groups), layout.column_of.size))
     for array_column in range(layout.array_columns):
         columns = slice(
@@ -48,8 +58,12 @@ def noise_attenuation(weights: WeightMatrix, layout: Layout, channel: Channel, d
             for each in arrays:
                 cells = np.zeros((bottom - top, int(lines.max()) + 1))
                 cells[:, lines] = of_slice[each][top:bottom, columns]
-                square = cells[:, lines] ** 2
-                factors = _ladder_product(cells, draw)[:, lines]
+                square, at = cells[:, lines] ** 2, lines
+                if references is not None:
+                    own = references_of_array(references, layout, slice(top, bottom), array_column)
+                    cells, places_on_line, _ = with_references(cells, own.astype(np.float64) * step_s, array)
+                    at = places_on_line[lines]
+                factors = _ladder_product(cells, draw)[:, at]
                 squares, attenuated = squares + square, attenuated + square * factors**2
             for group in np.flatnonzero(layout.array_of_group == array_row):
                 first, end = (row - top for row in layout.groups[group])

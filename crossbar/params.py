@@ -259,8 +259,7 @@ class CrossbarParams(Params):
     @property
     def reference_columns(self) -> int:
         """Reference columns of an array; 0 if its cells are not read against any."""
-        array = self.array
-        return -(-array.columns // array.reference_group) if self.encoding.cells == "reference_column" else 0
+        return self.array.reference_columns if self.encoding.cells == "reference_column" else 0
 
     def references_of(self, columns: int) -> int:
         """Return how many reference columns some bit lines need.
@@ -269,9 +268,12 @@ class CrossbarParams(Params):
             columns: Number of bit lines that are in use, from the near end of the word lines.
 
         Returns:
-            Number of reference columns; 0 if the cells are not read against any.
+            Number of reference columns, all of them if columns are remapped to any bit line; 0 if the cells are not
+            read against any.
         """
-        return -(-columns // self.array.reference_group) if self.reference_columns else 0
+        if not columns or self.array.remapping != "none":
+            return self.reference_columns if columns else 0
+        return (columns - 1) * self.reference_columns // self.array.columns + bool(self.reference_columns)
 
     @property
     def line_columns(self) -> int:

@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from crossbar.line_potentials import ladder_moments, reference_moments
 from crossbar.params import CrossbarParams
 from crossbar.snr_moments import (
     AgeingMoments,
@@ -22,10 +23,8 @@ from crossbar.snr_moments import (
     ageing_moments,
     alphabet,
     covered_limit,
-    ladder_moments,
     normal_tail,
     pulse_moments,
-    reference_moments,
     slices_of,
     state_moments,
     wire_moments,
@@ -193,10 +192,11 @@ def _common_mode(
         left = _lost(word[0] * bit[0], word[1] * bit[1])
     else:  # the reference columns are behind the groups of columns that subtract them
         segment = params.wires.word_line_ohm * word_line_cell_s(params, slices[0].array)
-        crossed, ends = reference_moments(params.line_columns, params.array.reference_group + 1, segment)
+        potentials = reference_moments(params.array.columns, params.reference_columns, segment)
         zero_s = 1 / (params.cell.hrs_ohm if encoding.polarity == "one_is_lrs" else params.cell.lrs_ohm)
         _, other = ladder_moments(rows, params.wires.bit_line_ohm * zero_s)  # all cells of the column store 0
-        left = max(0.0, word[1] * bit[1] - 2 * crossed * math.sqrt(bit[1] * other) + ends * other)
+        crossed = potentials.crossed * math.sqrt(bit[1] * other)
+        left = max(0.0, word[1] * bit[1] - 2 * crossed + potentials.reference * other)
     driven = rows * pulses.square + rows * (rows - 1) * pulses.mean**2
     return driven * coefficient**2 * left
 

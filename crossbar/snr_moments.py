@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from crossbar.line_potentials import ladder_moments, reference_moments
 from crossbar.params import CrossbarParams, DriftParams, EncodingParams, StateSpread
 
 
@@ -268,63 +269,12 @@ def wire_moments(params: CrossbarParams, in_lrs: float) -> tuple[tuple[float, fl
     wires = params.wires
     if wires.model == "none":
         return (1.0, 1.0), (1.0, 1.0)
-    word = ladder_moments(params.line_columns, wires.word_line_ohm * word_line_cell_s(params, in_lrs))
-    return word, ladder_moments(params.array.rows, wires.bit_line_ohm * mean_conductance_s(params, in_lrs))
-
-
-def ladder_moments(cells: int, segment: float) -> tuple[float, float]:
-    """Return mean and mean square of the potentials along a ladder whose far end is open, relative to its driver.
-
-    Args:
-        cells: Number of cells along the line.
-        segment: Resistance of a segment times the conductance of a cell.
-
-    Returns:
-        Both moments; 1 for an ideal line.
-
-    Reference:
-        docs/array.md, eqs. (27) and (28).
-    """
-    if segment <= 0:
-        return 1.0, 1.0
-    half = math.asinh(math.sqrt(segment) / 2)  # of the decay per cell, whose cosh is 1 + segment / 2
-    decay = 2 * half
-    edge = math.exp(-(2 * cells + 1) * decay)
-    mean = math.exp(-half) * -math.expm1(-2 * cells * decay) / ((1 + edge) * 2 * math.sinh(half)) / cells
-    grown = math.exp(-decay) * -math.expm1(-4 * cells * decay) / (2 * math.sinh(decay))
-    return mean, (2 * cells * edge + grown) / (1 + edge) ** 2 / cells
-
-
-def reference_moments(cells: int, group: int, segment: float) -> tuple[float, float]:
-    """Return how the potentials of columns along a ladder and those of their reference columns go together.
-
-    Args:
-        cells: Number of cells along the line.
-        group: Number of cells that subtract the same reference column, which is behind them.
-        segment: Resistance of a segment times the conductance of a cell.
-
-    Returns:
-        Mean product of the potentials of a column and its reference, and mean square of that of the reference, over the
-        columns; 1 for an ideal line.
-
-    Reference:
-        docs/array.md, eq. (27).
-    """
-    if segment <= 0:
-        return 1.0, 1.0
-    half = math.asinh(math.sqrt(segment) / 2)
-    decay, crossed, square = 2 * half, 0.0, 0.0
-    edge = math.exp(-(2 * cells + 1) * decay)
-
-    def summed(at: int) -> float:  # over the cells behind a place
-        return (math.exp(-at * decay - half) - math.exp(-(2 * cells - at) * decay - half)) / (2 * math.sinh(half))
-
-    for first in range(0, cells, group):
-        end = min(first + group, cells)
-        reference = min(1.0, (math.exp(-end * decay) + math.exp(-(2 * cells - end) * decay)) / (1 + edge))
-        crossed += (summed(first) - summed(end)) / (1 + edge) * reference
-        square += (end - first) * reference**2
-    return crossed / cells, square / cells
+    bit = ladder_moments(params.array.rows, wires.bit_line_ohm * mean_conductance_s(params, in_lrs))
+    segment = wires.word_line_ohm * word_line_cell_s(params, in_lrs)
+    if not params.reference_columns:
+        return ladder_moments(params.array.columns, segment), bit
+    word = reference_moments(params.array.columns, params.reference_columns, segment)
+    return (word.mean, word.square), bit
 
 
 def word_line_cell_s(params: CrossbarParams, in_lrs: float) -> float:

@@ -86,6 +86,7 @@ class ArrayPass:
         row_groups: Row groups of the tile, which the row decoder selects from.
         column_groups: Column groups of the tile, which the column multiplexers select from.
         cell_read: Action that reads a cell.
+        references: Reference columns of each PE that belong to its columns of weights; empty without any.
     """
 
     config: CrossbarConfig
@@ -93,6 +94,7 @@ class ArrayPass:
     row_groups: int
     column_groups: int
     cell_read: str = "cell_read"
+    references: Sizes = ()
 
     def steps(self, phase: Phase | None, rows_of_pes: Sizes, columns_of_pes: Sizes) -> tuple[Step, ...]:
         """Return the steps of one phase.
@@ -133,10 +135,12 @@ class ArrayPass:
         registers = driven if pair.sensing.sampled == "array" else 0
         dac_counts = _counts(dac_conversion=driven * pair.dacs_per_row, register=registers)
         # The columns of a conversion lie apart, so that they subtract as many reference columns as there are.
-        compared = [(rows, min(columns, pair.reference_columns)) for rows, columns in active]
+        of_pes = self.references or (0,) * len(active)
+        compared = [(rows, min(columns, own)) for (rows, columns), own in zip(active, of_pes, strict=True)]
         references = _counts(reference_read=sum(rows * columns for rows, columns in compared))
-        lines = converted + sum(columns for rows, columns in compared if rows)
-        read_counts = ((f"tile.{self.cell_read}", cells), *references, *self._circuit_counts(driven, lines))
+        charged = sum(columns for rows, columns in compared if rows)
+        circuits = self._circuit_counts(driven, converted, charged)
+        read_counts = ((f"tile.{self.cell_read}", cells), *references, *circuits)
         read = (
             Step(self.name, "digital", "select rows", to_ps(self.row_groups * digital.row_decoder_s)),
             Step(self.name, "dac", "convert", to_ps(pair.dac.conversion_s), dac_counts),
@@ -238,15 +242,15 @@ class ArrayPass:
             steps += (*read, step)
         return *steps, Step(self.name, "crossbar", "phase", to_ps(integration.phase_s))
 
-    def _circuit_counts(self, driven: int, lines: int) -> Counts:
-        """Return the actions of lines, row drivers and column circuits in one read of some bit lines."""
+    def _circuit_counts(self, driven: int, converted: int, references: int) -> Counts:
+        """Return the actions of lines, row drivers and column circuits in one read of columns and references."""
         pair = self.config.pair
-        rows, columns = driven * pair.encoding.arrays, lines * pair.encoding.conversions_per_column
+        rows, columns = driven * pair.encoding.arrays, converted * pair.encoding.conversions_per_column
         counts: dict[str, int] = {}
         if pair.lines is not None:
             counts |= {"word_line": rows, "select_line": rows}
             if pair.sensing.mode == "voltage":
-                counts["bit_line"] = lines * pair.encoding.arrays
+                counts["bit_line"] = converted * pair.encoding.arrays + references
         if pair.drivers is not None:
             counts["row_driver"] = rows * pair.wires.word_ends
         if pair.sensing.clamp_energy_j:
@@ -321,7 +325,7 @@ def circuit_areas(config: CrossbarConfig) -> tuple[Area, ...]:
         drivers = pair.wires.word_ends * pair.encoding.arrays * pair.array.rows * pes
         areas.append(Area("row drivers", pair.drivers.area_m2, drivers))
     if pair.sensing.column_area_m2:
-        columns = pair.wires.bit_ends * pair.encoding.conversions_per_column * pair.line_columns * pes
+        columns = pair.wires.bit_ends * pair.encoding.conversions_per_column * pair.array.columns * pes
         areas.append(Area("column circuits", pair.sensing.column_area_m2, columns))
     return tuple(areas)
 

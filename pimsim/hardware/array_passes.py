@@ -103,7 +103,11 @@ class ArrayPasses:
         return self._pass(use).steps(phase, rows_of_pes, columns_of_pes)
 
     def _pass(self, use: TileUse) -> ArrayPass:
-        return ArrayPass(self.config, self.name, self._row_groups(use), self._column_groups(use), self.cell_read)
+        pair, groups = self.config.pair, (self._row_groups(use), self._column_groups(use))
+        references: Sizes = ()
+        if pair.reference_columns:
+            references = tuple(pair.references_of(self._slices * each.columns) for each in use.pairs)
+        return ArrayPass(self.config, self.name, *groups, self.cell_read, references)
 
     @property
     def _slices(self) -> int:

@@ -50,8 +50,7 @@ def test_each_group_of_bit_lines_has_the_column_behind_it(
     drawn, step_s = reference_columns(layout, channel, draw), device.step_conductance_s(params.cell)
     found = effective_conductances(weights, layout, channel, draw, drawn)
     plus_s = conductances_s(weights, layout, channel.slice, draw)[0]
-    group = -(-columns // params.array.reference_columns)
-    per_array = -(-columns // group)
+    count = params.array.reference_columns
     for top in range(0, shape[0], rows):
         for array in range(-(-shape[1] // columns)):
             inputs, outputs = slice(top, top + rows), range(array * columns, min((array + 1) * columns, shape[1]))
@@ -61,12 +60,13 @@ def test_each_group_of_bit_lines_has_the_column_behind_it(
             for within, column in enumerate(outputs):
                 places.append(len(line))
                 line.append(plus_s[inputs, column])
-                if (within + 1) % group == 0 or column == outputs[-1]:
-                    behind[within // group] = len(line)
-                    line.append(drawn[inputs, array * per_array + within // group] * step_s)
+                group = within * count // columns
+                if (within + 1) * count // columns > group or column == outputs[-1]:
+                    behind[group] = len(line)
+                    line.append(drawn[inputs, array * count + group] * step_s)
             currents = naive.transfer_matrix(np.stack(line, axis=1), 3.0, 2.0)
             for within, column in enumerate(outputs):
-                expected = currents[:, places[within]] - currents[:, behind[within // group]]
+                expected = currents[:, places[within]] - currents[:, behind[within * count // columns]]
                 np.testing.assert_allclose(found[inputs, column] * step_s, expected, rtol=1e-4, atol=1e-6 * step_s)
 
 

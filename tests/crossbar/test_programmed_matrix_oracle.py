@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -148,7 +147,7 @@ def test_stored_cells_are_the_drawn_ones_on_their_grid(
             steps = pair[0].steps - pair[1].steps
         if cells.channel.subtracts == "reference":
             numbers = references_of(params, shape[1])
-            zeros = np.zeros((shape[0], (int(arrays_left.max()) + 1) * params.reference_columns), np.int64)
+            zeros = np.zeros((shape[0], (int(arrays_left.max()) + 1) * params.array.reference_columns), np.int64)
             steps = steps - naive.draw_pair(params, seed, (zeros, zeros), index, "reference")[0].steps[:, numbers]
         if params.dac.bits == 1 and matrix.levels is None and params.dac.level_error:
             steps = steps * one_bit_levels(matrix)[:, arrays_left]
@@ -159,12 +158,9 @@ def test_stored_cells_are_the_drawn_ones_on_their_grid(
 
 def references_of(params: CrossbarParams, columns: int) -> list[int]:
     """Number of the reference column of each column: as many per array, each behind a group of bit lines."""
-    group = math.ceil(params.array.columns / params.array.reference_columns)
-    per_array = math.ceil(params.array.columns / group)
-    assert params.reference_columns == per_array
-    return [
-        array * per_array + line // group for array, line in (divmod(at, params.array.columns) for at in range(columns))
-    ]
+    count = params.array.reference_columns
+    places = (divmod(at, params.array.columns) for at in range(columns))
+    return [array * count + line * count // params.array.columns for array, line in places]
 
 
 def one_bit_levels(matrix: ProgrammedMatrix) -> naive.Reals:

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crossbar.line_potentials import ladder_moments, reference_moments
 from crossbar.params import CrossbarParams, StateNoise, StateSpread
 from crossbar.programmed_matrix import program_matrix
 from crossbar.samples import random_activations, random_weights
 from crossbar.snr_estimate import _after_rounding, estimate_snr
-from crossbar.snr_moments import covered_limit, ladder_moments, pulse_moments, reference_moments
+from crossbar.snr_moments import covered_limit, pulse_moments
 from pimsim import load_config
 from tests.support.closeness import near
 from tests.support.component_strategies import pairs
@@ -93,18 +94,31 @@ def test_a_ladder_by_its_equations() -> None:
 
 
 def test_potentials_of_reference_columns_are_those_behind_their_groups() -> None:
-    """From the profile cosh((n - j + 1/2) a) / cosh((n + 1/2) a) of a ladder; references end their groups."""
-    for cells, group, segment in ((256, 256, 1e-4), (256, 17, 1e-4), (7, 3, 0.1), (40, 1, 2e-3)):
-        decay = 2 * math.asinh(math.sqrt(segment) / 2)
-        edge = math.exp(-(2 * cells + 1) * decay)
-        top, places = math.cosh((cells + 0.5) * decay), range(1, cells + 1)
-        of_cells = [math.cosh((cells - j + 0.5) * decay) / top for j in places]
-        ends = [min(cells, ((j - 1) // group + 1) * group) for j in places]
-        of_ends = [min(1.0, (math.exp(-e * decay) + math.exp(-(2 * cells - e) * decay)) / (1 + edge)) for e in ends]
-        crossed, square = reference_moments(cells, group, segment)
-        assert crossed == near(sum(a * b for a, b in zip(of_cells, of_ends, strict=True)) / cells)
-        assert square == near(sum(each**2 for each in of_ends) / cells)
-    assert reference_moments(9, 2, 0.0) == (1.0, 1.0)
+    """Kirchhoff's law at each node of the line, from its open end, with references among the cells."""
+    for columns, references, segment in ((256, 1, 1e-4), (256, 15, 1e-4), (7, 3, 0.1), (40, 40, 2e-3), (5, 2, 0.7)):
+        kinds: list[int | None] = []  # None for a column of weights, else the number of the reference column
+        for line in range(columns):
+            kinds.append(None)
+            if (line + 1) * references // columns > line * references // columns:
+                kinds.append(line * references // columns)
+        factors, beyond = [], 0.0
+        for _ in kinds:
+            rest = 1 + beyond
+            factors.append(1 / (1 + segment * rest))
+            beyond = rest / (1 + segment * rest)
+        at, potentials = 1.0, []
+        for factor in reversed(factors):
+            at *= factor
+            potentials.append(at)
+        of_reference = {kind: volts for kind, volts in zip(kinds, potentials, strict=True) if kind is not None}
+        own = [volts for kind, volts in zip(kinds, potentials, strict=True) if kind is None]
+        subtracted = [of_reference[line * references // columns] for line in range(columns)]
+        found = reference_moments(columns, references, segment)
+        assert found.mean == near(sum(own) / columns, rel=1e-6)
+        assert found.square == near(sum(each**2 for each in own) / columns, rel=1e-6)
+        assert found.crossed == near(sum(a * b for a, b in zip(own, subtracted, strict=True)) / columns, rel=1e-6)
+        assert found.reference == near(sum(each**2 for each in subtracted) / columns, rel=1e-6)
+    assert reference_moments(9, 2, 0.0) == (1.0, 1.0, 1.0, 1.0)
 
 
 def test_the_estimate_follows_the_number_of_reference_columns() -> None:

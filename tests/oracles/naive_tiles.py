@@ -5,7 +5,6 @@ The columns of a pair are counted in weights, each of which takes a column of ce
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -143,12 +142,12 @@ def conversions(
     planes: int,
     encoding: EncodingParams,
     sampled: str = "column_group",
-    references: int = 0,
+    compared: CrossbarParams | None = None,
 ) -> Counter[str]:
     """Count the actions of one vector in all pairs (drive, read, convert), plane by plane and group by group.
 
-    A read samples the column group that is converted next, or with `sampled` array all columns at once. It needs no
-    more reference columns than columns.
+    A read samples the column group that is converted next, or with `sampled` array all columns at once. With arrays
+    that have reference columns (`compared`) it needs those of the columns in use, but no more than it has columns.
     """
     cells = [+1, -1] if encoding.cells == "differential" else [+1]
     currents = cells if encoding.readout == "separate" else [sum(cells)]
@@ -156,14 +155,15 @@ def conversions(
     for pair in (pair for tile in tiles for pair in tile):
         for _ in range(planes):
             for driven in _groups(pair.rows, rows_at_once):
+                own = 0 if compared is None else references_of(compared, len(pair.columns) * slices(encoding))
                 columns = {(j, s) for j in pair.columns for s in range(slices(encoding))}
                 if sampled == "array":
                     total["dac_conversion"] += len(driven)
-                    total["reference_read"] += len(driven) * min(references, len(columns))
+                    total["reference_read"] += len(driven) * min(own, len(columns))
                 for converted in _groups(columns, adcs):
                     if sampled == "column_group":
                         total["dac_conversion"] += len(driven)
-                        total["reference_read"] += len(driven) * min(references, len(converted))
+                        total["reference_read"] += len(driven) * min(own, len(converted))
                     total["adc_conversion"] += sum(1 for _ in converted for _ in currents)
                     lines = Counter(j for j, _ in converted)
                     total["cell_read"] += sum(lines[j] for i, j in pair.cells for _ in cells if i in driven)
@@ -172,10 +172,11 @@ def conversions(
 
 def references_of(params: CrossbarParams, lines: int) -> int:
     """Count the reference columns behind groups of bit lines that are in use, line by line."""
-    if params.encoding.cells != "reference_column":
+    array = params.array
+    if params.encoding.cells != "reference_column" or not lines:
         return 0
-    group = math.ceil(params.array.columns / params.array.reference_columns)
-    return len({line // group for line in range(lines)})
+    used = range(lines if array.remapping == "none" else array.columns)  # remapped columns may be on any bit line
+    return len({line * array.reference_columns // array.columns for line in used})
 
 
 def reference_cells(params: CrossbarParams, tiles: list[list[Pair]], slices: int) -> int:

@@ -80,7 +80,8 @@ class ClusterOutcome:
         transfers = self._transfers()
         cancelled = self._cancelled()
         ends_ps = [each.scheduler.iterations.last_end_ps for each in machines if len(each.scheduler.iterations)]
-        first_ps = min((*(each.arrival_ps for each in records), *(each.arrival_ps for each in cancelled)))
+        starts_ps = [each.scheduler.iterations.first_start_ps for each in machines if len(each.scheduler.iterations)]
+        first_ps = min((*starts_ps, *(each.arrival_ps for each in records), *(each.arrival_ps for each in cancelled)))
         end_ps = max(*ends_ps, *(each.end_ps for each in transfers), 0)
         pauses = {each.name: each.served.pauses_until(end_ps) for each in machines}
         costs = [each.costs for each in self._setups.values()]

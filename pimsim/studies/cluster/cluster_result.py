@@ -128,9 +128,10 @@ class ClusterResult(ServedFigures):
         """Time from the first arrival to the end of the last iteration or transfer, ps."""
         ends = [each.table.last_end_ps for each in self.machines if len(each.table)]
         ends += [each.end_ps for each in self.transfers]
-        return max(ends) - min(
-            (*(each.arrival_ps for each in self.requests), *(each.arrival_ps for each in self.cancelled))
-        )
+        # After an interrupt, the request of the first iterations may be no part of the result.
+        starts = [each.table.first_start_ps for each in self.machines if len(each.table)]
+        starts += [*(each.arrival_ps for each in self.requests), *(each.arrival_ps for each in self.cancelled)]
+        return max(ends) - min(starts)
 
     @property
     def utilisation(self) -> float:

@@ -246,10 +246,10 @@ class _Cluster:
         counts = machine_counts(cluster, tuple(system.machines))
         rule = make_rule(cluster.routing, cluster.seed)
         if system.split == "replicas":
+            names = [(role, name) for role in system.machines for name in _names(role, counts[role])]
             machines = [
-                ClusterMachine(name, role, self.setups[role], self.setups[role].machine(turn=(place, counts[role])))
-                for role in system.machines
-                for place, name in enumerate(_names(role, counts[role]))
+                ClusterMachine(name, role, self.setups[role], self.setups[role].machine(turn=(place, len(names))))
+                for place, (role, name) in enumerate(names)
             ]
             arrivals = {role: setup.arrivals(self.requests) for role, setup in self.setups.items()}
             return ClusterLoop(self.requests, Pool(machines, rule), arrivals)

@@ -104,7 +104,8 @@ class DividedServing:
         system, scheduler, costs = self.system, self.scheduler, self.costs
         records, iterations = request_records(self.requests, scheduler), scheduler.iterations
         cancelled = cancelled_records(self.requests, scheduler)
-        first_ps = min((*(each.arrival_ps for each in records), *(each.arrival_ps for each in cancelled)))
+        arrivals_ps = *(each.arrival_ps for each in records), *(each.arrival_ps for each in cancelled)
+        first_ps = min(iterations.first_start_ps, *arrivals_ps)
         span_ps = iterations.last_end_ps - first_ps
         names = [config.name for config in system.machines.values()]
         machine = MachineRecord(

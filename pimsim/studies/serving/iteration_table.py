@@ -150,6 +150,12 @@ class IterationTable(Sequence[IterationRecord]):
             return 0
         return int(self._new[-1][1] if self._new else self._columns[1].values[-1])
 
+    @property
+    def first_start_ps(self) -> int:
+        """Start of the first iteration, ps; the table must not be empty."""
+        self._store()
+        return int(self._columns[0].values[0])
+
     def add_waiting_to_last(self) -> None:
         """Count one more request that has arrived before the end of the last iteration and is not admitted."""
         self._store()

@@ -105,9 +105,13 @@ class ServingResult(ServedFigures):
 
     @cached_property
     def span_ps(self) -> int:
-        """Time from the first arrival to the end of the last iteration, ps."""
-        first_ps = min(each.arrival_ps for each in self.requests)
-        return self._table.last_end_ps - min((first_ps, *(each.arrival_ps for each in self.cancelled)))
+        """Time from the first arrival of a finished request to the end of the last iteration, ps.
+
+        In a result of an interrupted run, it begins no later than the first iteration.
+        """
+        # After an interrupt, the request of the first iterations may be no part of the result.
+        arrivals_ps = *(each.arrival_ps for each in self.requests), *(each.arrival_ps for each in self.cancelled)
+        return self._table.last_end_ps - min(self._table.first_start_ps, *arrivals_ps)
 
     @property
     def idle_ps(self) -> int:

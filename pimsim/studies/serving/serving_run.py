@@ -192,7 +192,8 @@ def _result(
     config, costs, scheduler = setup.config, setup.costs, machine.scheduler
     iterations = scheduler.iterations
     left = (*(each.number for each in scheduler.finished), *(each.number for each in scheduler.cancelled))
-    span_ps = iterations.last_end_ps - min(scheduler.arrivals[number].arrival_ps for number in left)
+    arrivals_ps = (scheduler.arrivals[number].arrival_ps for number in left)
+    span_ps = iterations.last_end_ps - min(iterations.first_start_ps, *arrivals_ps)
     pauses = machine.pauses_until(iterations.last_end_ps)
     return ServingResult(
         config=config,

@@ -201,7 +201,7 @@ def pause_inconsistencies(tasks: Sequence[UpkeepTask], pauses: Sequence[Pause]) 
         yield "upkeep without an interval"
     for each in pauses:
         if each.kind not in INTERVAL_KEYS or not each.due_ps <= each.start_ps <= each.end_ps:
-            yield f"a pause of kind {each.kind!r} ends before it starts, or is of no known kind"
+            yield f"a pause of kind {each.kind!r} is of no known kind, or its times are not in order"
 
 
 def upkeep_energy_j(pauses: Sequence[Pause]) -> float:

@@ -77,11 +77,18 @@ def checked_tasks(tasks: Sequence[UpkeepTask]) -> tuple[UpkeepTask, ...]:
     Raises:
         WorkloadInputError: If it never ends.
     """
-    if sum(each.share for each in tasks) >= 1:
-        longest = max(tasks, key=lambda each: each.share)
+    for each in tasks:
+        if not each.interval_ps:
+            raise WorkloadInputError(f"{INTERVAL_KEYS[each.kind]}: is shorter than a picosecond; use a longer interval")
+    share = sum(each.share for each in tasks)
+    if share >= 1:
+        keys = " and ".join(dict.fromkeys(INTERVAL_KEYS[each.kind] for each in tasks))
+        times = " and ".join(
+            f"a {each.kind} of {time_text(each.latency_ps)} every {time_text(each.interval_ps)}" for each in tasks
+        )
         raise WorkloadInputError(
-            f"{INTERVAL_KEYS[longest.kind]}: {time_text(longest.interval_ps)}: each {longest.kind} takes "
-            f"{time_text(longest.latency_ps)}, so that upkeep never ends; use a longer interval"
+            f"{keys}: {times} take{'s' * (len(tasks) == 1)} {share:.0%} of the time, so that no request is served; use "
+            "longer intervals"
         )
     return tuple(tasks)
 
@@ -96,5 +103,5 @@ def upkeep_notes(tasks: Sequence[UpkeepTask]) -> Iterator[str]:
         A sentence, if anything is due.
     """
     if tasks:
-        kinds = " and ".join(f"each {each.kind}" for each in tasks)
+        kinds = " and ".join(f"each {kind}" for kind in dict.fromkeys(each.kind for each in tasks))
         yield f"requests wait for {kinds} of the cells, which are new and checked when the first request arrives"

@@ -56,9 +56,8 @@ def test_actions_are_the_oracle_s(case: tuple[CrossbarTile, TilesShare]) -> None
     integration, signed = config.pair.sensing.integration, encoding.activations == "twos_complement"
     planes = naive_tiles.plane_count(share.input_bits, config.pair.dac.bits, signed, integration)
     sampled = config.pair.sensing.sampled
-    references = len(range(0, array.columns, array.reference_group)) if encoding.cells == "reference_column" else 0
     one_plane = naive_tiles.conversions(tiles, array.rows_at_once, array.adcs, 1, encoding, sampled)
-    converted = naive_tiles.conversions(tiles, array.rows_at_once, array.adcs, planes, encoding, sampled, references)
+    converted = naive_tiles.conversions(tiles, array.rows_at_once, array.adcs, planes, encoding, sampled, config.pair)
     if integration is not None:
         converted["adc_conversion"] = one_plane["adc_conversion"] * len(naive_tiles.phases(planes, integration))
     cells = sum(len(pair.cells) for in_tile in tiles for pair in in_tile)
@@ -277,16 +276,18 @@ def test_a_cell_of_a_reference_column_is_read_in_the_state_of_a_zero(polarity: s
 
 
 def test_reference_columns_are_written_and_lengthen_the_word_lines() -> None:
-    """Each of three reference columns is behind 86 bit lines; 150 columns need two of them."""
+    """Three reference columns are behind 86, 85 and 85 bit lines; 150 columns need two of them."""
     tile = stock_tile("encoding.cells=reference_column", "encoding.weights=binary", "array.reference_columns=3")
     pair = tile.config.pair
-    assert pair.array.reference_group == 86
-    assert [pair.references_of(columns) for columns in (0, 1, 86, 87, 256)] == [0, 1, 1, 2, 3]
+    assert [pair.references_of(columns) for columns in (0, 1, 86, 87, 171, 172, 256)] == [0, 1, 1, 2, 2, 3, 3]
     assert pair.line_columns == 259
     assert stock_tile("array.reference_columns=3").config.pair.line_columns == 256
     written = naive_schedule.replay(tile.programming().work(ProgrammingShare(tile.grid(100, 150))))[1]
     counts = {"programming.cell_write": 100 * 150, "programming.reference_write": 100 * 2}
     assert naive_schedule.action_counts(written) == counts
+    use, _ = tile.grid(100, 150).tiles[0]
+    [read] = [step for step in tile.array_pass(use, (100,), (128,)) if step.label == "read"]
+    assert dict(read.counts) == {"tile.cell_read": 100 * 128, "tile.reference_read": 100 * 2}
     energies_j = tile.programming().action_energies_j()
     assert energies_j["reference_write"] == energies_j["cell_write"]
 

@@ -43,6 +43,15 @@ def test_machines_take_turns(replicas: ClusterResult) -> None:
     assert figures["upkeep_average_w"] == near(4 * task.power_w)
 
 
+def test_machines_of_different_roles_take_turns_too() -> None:
+    """Three replicas of two kinds: one pause every 40 s of an interval of 120 s."""
+    often: dict[str, Any] = {"extends": ["pim-llm"], "machine": {"crossbar": {"rewrite_interval_s": 120}}}
+    system = {"split": "replicas", "machines": {"a": often, "b": often}} | SHARED
+    result = serve(load_system(system, ["cluster.replicas.a=2"]), REQUESTS)
+    assert sorted(each.pause.due_ps // 10**12 for each in result.pauses) == [40, 80, 120, 160, 200, 240]
+    assert {each.machine for each in result.pauses} == {0, 1, 2}
+
+
 def test_energies_of_machines_requests_and_pauses_add_up(replicas: ClusterResult) -> None:
     machines = math.fsum(row["energy_j"] for row in replicas.machine_rows())
     assert machines == near(replicas.energy_j, rel=1e-12)

@@ -21,6 +21,7 @@ from pimsim.studies.serving import upkeep_pauses
 from pimsim.studies.serving.policies import Limits
 from pimsim.studies.serving.power_over_time import power_over_time
 from pimsim.studies.serving.scheduler import Arrival, Scheduler
+from pimsim.studies.serving.serving_run import ServingInterrupted
 from pimsim.studies.serving.serving_store import read_serving, write_serving
 from pimsim.studies.serving.upkeep_pauses import (
     CHECK,
@@ -196,6 +197,27 @@ def test_a_run_that_is_too_short_for_a_pause_says_so(result: ServingResult) -> N
     assert "0 rewrites and 0 checks" in out.getvalue()
     assert "none is complete within this time" in out.getvalue()
     assert pause_figures((), ()) == {}
+
+
+def test_an_interrupted_run_begins_with_its_first_iteration() -> None:
+    """The request of the first iterations is not finished, and no part of the result."""
+    requests = [
+        Request(id="long", arrival_s=0.0, prompt_tokens=8, output_tokens=800),
+        Request(id="short", arrival_s=1.0, prompt_tokens=8, output_tokens=2),
+    ]
+
+    def interrupt(finished: int, of: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(ServingInterrupted) as stopped:
+        serve(
+            load_config("pim-llm", [*EVERY_600_S[:2], "machine.crossbar.rewrite_interval_s=0.5"]), requests, interrupt
+        )
+    result = stopped.value.result
+    assert [each.id for each in result.requests] == ["short"]
+    assert result.span_ps == result.iterations[-1].end_ps
+    assert result.idle_ps == sum(each.duration_ps for each in result.pauses) > 0
+    assert math.fsum(each.energy_j for each in result.accounting.counted) == near(result.energy_j, rel=1e-12)
 
 
 def test_too_many_pauses_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,12 +50,14 @@ def test_nothing_is_due_without_weights_that_stay_on_the_chip(machine: str, sett
 def test_upkeep_that_never_ends_is_refused() -> None:
     """A rewrite of gpt2-small takes about 6.6 ms."""
     config = load_config("pim-llm", [REWRITTEN[0], "machine.crossbar.rewrite_interval_s=0.005"])
-    with pytest.raises(WorkloadInputError, match=r"rewrite_interval_s: 5 ms: each rewrite takes 6\.\d+ ms, so that"):
+    with pytest.raises(WorkloadInputError, match=r"_s: a rewrite of 6\.\d+ ms every 5 ms takes 133% of"):
         serve(config, poisson_requests(1.0, 2))
     together = [UpkeepTask("rewrite", 100, 50, 1.0), UpkeepTask("check", 10, 5, 1.0)]
     assert checked_tasks(together[:1]) == tuple(together[:1])
-    with pytest.raises(WorkloadInputError, match="upkeep never ends"):
+    with pytest.raises(WorkloadInputError, match=r"s and machine.*100 ps and a check of 5 ps every 10 ps take 100%"):
         checked_tasks(together)
+    with pytest.raises(WorkloadInputError, match=r"rewrite_interval_s: is shorter than a picosecond"):
+        checked_tasks([together[0]._replace(interval_ps=0)])
 
 
 def test_the_weights_of_a_draft_model_are_rewritten_too() -> None:
@@ -74,3 +76,4 @@ def test_the_weights_of_a_draft_model_are_rewritten_too() -> None:
         task.latency_ps for each in alone for task in upkeep_tasks(each)
     ]
     assert len(result.pauses) >= 2
+    assert "requests wait for each rewrite of the cells, which are new" in " ".join(result.notes)
