@@ -62,6 +62,7 @@ _OUTSIDE = (
     "tests/pimsim/hardware/test_outside_component.py",
     "tests/pimsim/mapping/test_registered_ops.py",
 )
+_LOADING = ("tests/pimsim/test_weight_load_run.py", "tests/pimsim/test_weight_load_run_parts.py")
 _TILES = (
     "tests/pimsim/mapping/test_tile_plan_limits.py",
     "tests/pimsim/mapping/test_crossbar_ops.py",
@@ -120,7 +121,7 @@ AREAS: Mapping[str, Area] = {
             Module("pimsim/mapping/tree_check.py", _OUTSIDE),
             Module("pimsim/hardware/outside_component.py", _OUTSIDE),
             Module("pimsim/mapping/circuit_costs.py", ("tests/pimsim/mapping/test_circuit_costs.py",)),
-            Module("pimsim/mapping/weight_loading.py", ("tests/pimsim/test_weight_load_run.py",)),
+            Module("pimsim/mapping/weight_loading.py", _LOADING),
         ),
         count=120,
     ),

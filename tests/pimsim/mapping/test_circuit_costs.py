@@ -31,6 +31,16 @@ def test_the_item_is_what_counting_the_lines_adds(settings: list[str]) -> None:
     assert LINES not in left_out(counted)
 
 
+def test_a_line_is_charged_once_whether_one_or_both_of_its_ends_are_driven() -> None:
+    """A row with two drivers has two DACs, and one line."""
+    one, both = (
+        simulate(load_config("pim-llm", [*SMALL, f"machine.crossbar.pair.wires.word_line_ends={ends}"]))
+        for ends in ("one", "both")
+    )
+    assert left_out(both)[LINES] == near(left_out(one)[LINES])
+    assert both.counts["tile.dac_conversion"] == 2 * one.counts["tile.dac_conversion"]
+
+
 def test_the_lines_are_those_of_the_preset() -> None:
     crossbar = load_config({"extends": ["pim-llm", "circuits-130nm"]}).machine.crossbar
     assert crossbar is not None

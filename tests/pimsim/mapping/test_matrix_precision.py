@@ -81,6 +81,9 @@ def test_rounding_is_said() -> None:
     (note,) = precision_notes(config, trace_of(matrix("q", 8), matrix("k", 8), matrix("v", 1)))
     assert note.startswith("q is counted with int4 weights on crossbars; the trace has weights of 8 bits")
     assert not any(list(precision_notes(config, trace_of(matrix("q", bits)))) for bits in (1, 4))
+    binary = load_config("pim-llm", ["machine.crossbar.pair.encoding.weights=binary", f"{PRECISION}.q=binary"])
+    (note,) = precision_notes(binary, trace_of(matrix("q", 2)))
+    assert note.startswith("q is counted with binary weights on crossbars; the trace has weights of 2 bits")
     # The keys choose for a role, so one sentence is for all of its matrices; a norm has none.
     norm = Norm("n", (BLOCK_INPUT,), norm="rmsnorm", vectors=1, elements=4)
     five, six = (replace(matrix("q", bits), name=f"q{bits}") for bits in (5, 6))
