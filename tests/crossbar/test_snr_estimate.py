@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import operator
 
 import pytest
 from hypothesis import given, settings
@@ -75,18 +77,19 @@ def test_it_is_near_a_simulated_chip(overrides: list[str], source: str, within: 
     assert sum(estimate.shares.values()) == near(1.0)
 
 
-def test_a_ladder_by_its_equations() -> None:
+def ladder_potentials(cells: int, segment: float) -> list[float]:
     """Kirchhoff's law at each node, from the open end to the driver, as docs/wires.md, eq. (5), with equal cells."""
+    factors, beyond = [], 0.0
+    for _ in range(cells):  # conductance to ground of the rest of the line, in cells
+        rest = 1 + beyond
+        factors.append(1 / (1 + segment * rest))
+        beyond = rest / (1 + segment * rest)
+    return list(itertools.accumulate(reversed(factors), operator.mul))
+
+
+def test_a_ladder_by_its_equations() -> None:
     for cells, segment in ((1, 0.3), (7, 1e-3), (50, 0.02), (4000, 1e-9), (900, 5.0)):
-        potentials, beyond = [], 0.0
-        for _ in range(cells):  # conductance to ground of the rest of the line, in cells
-            rest = 1 + beyond
-            potentials.append(1 / (1 + segment * rest))
-            beyond = rest / (1 + segment * rest)
-        at, found = 1.0, []
-        for factor in reversed(potentials):
-            at *= factor
-            found.append(at)
+        found = ladder_potentials(cells, segment)
         mean, square = ladder_moments(cells, segment)
         assert mean == near(math.fsum(found) / cells, rel=1e-6)
         assert square == near(math.fsum(each**2 for each in found) / cells, rel=1e-6)
@@ -94,22 +97,14 @@ def test_a_ladder_by_its_equations() -> None:
 
 
 def test_potentials_of_reference_columns_are_those_behind_their_groups() -> None:
-    """Kirchhoff's law at each node of the line, from its open end, with references among the cells."""
+    """References are cells of the same line."""
     for columns, references, segment in ((256, 1, 1e-4), (256, 15, 1e-4), (7, 3, 0.1), (40, 40, 2e-3), (5, 2, 0.7)):
         kinds: list[int | None] = []  # None for a column of weights, else the number of the reference column
         for line in range(columns):
             kinds.append(None)
             if (line + 1) * references // columns > line * references // columns:
                 kinds.append(line * references // columns)
-        factors, beyond = [], 0.0
-        for _ in kinds:
-            rest = 1 + beyond
-            factors.append(1 / (1 + segment * rest))
-            beyond = rest / (1 + segment * rest)
-        at, potentials = 1.0, []
-        for factor in reversed(factors):
-            at *= factor
-            potentials.append(at)
+        potentials = ladder_potentials(len(kinds), segment)
         of_reference = {kind: volts for kind, volts in zip(kinds, potentials, strict=True) if kind is not None}
         own = [volts for kind, volts in zip(kinds, potentials, strict=True) if kind is None]
         subtracted = [of_reference[line * references // columns] for line in range(columns)]

@@ -104,4 +104,7 @@ def upkeep_notes(tasks: Sequence[UpkeepTask]) -> Iterator[str]:
     """
     if tasks:
         kinds = " and ".join(f"each {kind}" for kind in dict.fromkeys(each.kind for each in tasks))
-        yield f"requests wait for {kinds} of the cells, which are new and checked when the first request arrives"
+        yield (
+            f"requests wait for {kinds} of the cells, which are new and checked when the first request arrives, unless "
+            "machines take turns"
+        )
